@@ -1,0 +1,2 @@
+//! Runs one command and returns its exit code.
+fn main() {}
