@@ -1,1 +1,5 @@
 //! Amazon API Gateway that you run yourself.
+//!
+//! `docs/ARCHITECTURE.md` explains how these modules stand to each other; `tests/architecture.rs` holds them to it.
+
+pub mod exchange; // the nouns of one request

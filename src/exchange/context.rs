@@ -1,0 +1,131 @@
+//! What is known of a request, under the names that API Gateway gives it in `$context`.
+//!
+//! Only `pipeline` writes it and only rendering reads it: no step decides by it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+/// What a stage's release knows before any request: the same for all of them.
+#[derive(Debug, Clone, Default)]
+pub struct StageFacts {
+    /// `accountId`.
+    pub account_id: Box<str>,
+    /// `apiId`.
+    pub api_id: Box<str>,
+    /// `stage`.
+    pub stage: Box<str>,
+    /// `deploymentId`.
+    pub deployment_id: Box<str>,
+    /// `isCanaryRequest`; absent on a stage that has no canary.
+    pub is_canary_request: Option<bool>,
+}
+
+/// What a resource knows before any request.
+#[derive(Debug, Clone, Default)]
+pub struct ResourceFacts {
+    /// `resourceId`.
+    pub id: Box<str>,
+    /// `resourcePath`, such as `/pets/{petId}`.
+    pub path: Box<str>,
+}
+
+/// `$context.identity`.
+#[derive(Debug, Clone, Default)]
+pub struct Identity {
+    /// `sourceIp`.
+    pub source_ip: Option<IpAddr>,
+    /// `userAgent`.
+    pub user_agent: Option<Box<str>>,
+    /// `apiKey`: rendered where API Gateway renders it, never logged by the gateway itself.
+    pub api_key: Option<Box<str>>,
+    /// `apiKeyId`.
+    pub api_key_id: Option<Box<str>>,
+    /// Everything that only signed or certified callers have: `accessKey`, `userArn`, `clientCert` …
+    pub other: Map<String, Value>,
+}
+
+/// `$context.authorizer`: `principalId`, `claims` and what a Lambda authorizer's context holds.
+#[derive(Debug, Clone, Default)]
+pub struct Authorizer(pub Map<String, Value>);
+
+/// `$context.integration` and its older spellings.
+#[derive(Debug, Clone, Default)]
+pub struct IntegrationFacts {
+    /// The endpoint's status code.
+    pub status: Option<u16>,
+    /// Milliseconds from asking the endpoint until it answered.
+    pub latency_ms: Option<u64>,
+    /// Why the endpoint gave no answer.
+    pub error: Option<Box<str>>,
+    /// The AWS service's own request id.
+    pub request_id: Option<Box<str>>,
+}
+
+/// What is known of one request.
+#[derive(Debug, Clone, Default)]
+pub struct Context {
+    /// The release's part; nothing before a stage was found.
+    pub stage: Option<Arc<StageFacts>>,
+    /// The resource's part; nothing before a method was found.
+    pub resource: Option<Arc<ResourceFacts>>,
+    /// `requestId`: 36 characters.
+    pub request_id: Box<str>,
+    /// `extendedRequestId`, which the client sees as `x-amz-apigw-id`.
+    pub extended_request_id: Box<str>,
+    /// `httpMethod`, the client's.
+    pub http_method: http::Method,
+    /// `path`: as sent, stage included.
+    pub path: Box<str>,
+    /// `domainName`: the host that the client named.
+    pub domain_name: Box<str>,
+    /// `customDomain.basePathMatched`.
+    pub base_path_matched: Option<Box<str>>,
+    /// `requestTimeEpoch`: milliseconds since 1970.
+    pub request_time_ms: u64,
+    /// `identity`.
+    pub identity: Identity,
+    /// `authorizer`.
+    pub authorizer: Option<Authorizer>,
+    /// `xrayTraceId`: the value of `X-Amzn-Trace-Id`.
+    pub trace_id: Option<Box<str>>,
+    /// `integration`.
+    pub integration: IntegrationFacts,
+    /// `error`: the failure that the client is told of.
+    pub error: Option<super::Failure>,
+    /// `status`, final.
+    pub status: u16,
+    /// `responseLength`, in bytes.
+    pub response_length: u64,
+    /// `responseLatency`, in milliseconds.
+    pub response_latency_ms: u64,
+}
+
+/// A random 128-bit number as a version 4 UUID (RFC 9562, section 5.4).
+#[must_use]
+pub fn format_request_id(random: u128) -> Box<str> {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let bits = (random & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
+    let mut text = String::with_capacity(36);
+    for (index, byte) in bits.to_be_bytes().into_iter().enumerate() {
+        if matches!(index, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        for nibble in [byte >> 4, byte & 15] {
+            text.push(HEX.get(usize::from(nibble)).map_or('0', |&digit| char::from(digit)));
+        }
+    }
+    text.into_boxed_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_id_is_a_version_4_uuid() {
+        assert_eq!(&*format_request_id(0), "00000000-0000-4000-8000-000000000000");
+        assert_eq!(&*format_request_id(u128::MAX), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+    }
+}

@@ -1,0 +1,15 @@
+//! The nouns of one request, from the client's bytes to its answer; leaves, with no behaviour beyond themselves.
+
+mod context;
+mod failure;
+mod fields;
+mod query;
+mod request;
+mod response;
+
+pub use context::{Authorizer, Context, Identity, IntegrationFacts, ResourceFacts, StageFacts, format_request_id};
+pub use failure::{Failure, ResponseType};
+pub use fields::{Field, FieldName, Fields};
+pub use query::{Query, decode_form, encode_form, encode_path_segment};
+pub use request::{Endpoint, EndpointRequest, Forward, MethodRequest, PathParameters, Peer, Request, Scheme};
+pub use response::{Answer, EndpointResponse, Overrides, RequestOverride, Response, ResponseOverride};

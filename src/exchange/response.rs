@@ -1,0 +1,94 @@
+//! A response on its way: the endpoint's, the two that a cache keeps, and the client's.
+
+use bytes::Bytes;
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::Fields;
+
+/// What the client gets.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// All fields but the framing's.
+    pub fields: Fields,
+    /// The content.
+    pub content: Bytes,
+}
+
+/// What an endpoint answered.
+#[derive(Debug, Clone)]
+pub struct EndpointResponse {
+    /// The endpoint's own status code.
+    pub status: u16,
+    /// The text that selection patterns are matched with; nothing: only the default response fits.
+    pub selector: Option<Box<str>>,
+    /// The endpoint's fields without its framing's.
+    pub fields: Fields,
+    /// The endpoint's content.
+    pub content: Bytes,
+}
+
+/// What a response cache keeps: the endpoint's response and what the request's template overrode.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// What came from the endpoint.
+    pub response: EndpointResponse,
+    /// What the integration request's template left in the override maps.
+    pub overrides: Overrides,
+}
+
+/// `$context.requestOverride` and `$context.responseOverride`, as a template left them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Overrides {
+    /// What the endpoint is asked instead.
+    pub request: RequestOverride,
+    /// What the client is told instead.
+    pub response: ResponseOverride,
+}
+
+impl Overrides {
+    /// Whether no template overrode anything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// `$context.requestOverride`; values are strings, or lists of them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RequestOverride {
+    /// Fields that replace mapped ones.
+    pub header: IndexMap<String, Value>,
+    /// Values for `{name}` in the URI.
+    pub path: IndexMap<String, Value>,
+    /// Query arguments.
+    pub querystring: IndexMap<String, Value>,
+    /// Names that mean nothing to the gateway but are kept for the response's template.
+    pub other: IndexMap<String, Value>,
+}
+
+/// `$context.responseOverride`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ResponseOverride {
+    /// Fields that replace mapped ones.
+    pub header: IndexMap<String, Value>,
+    /// The status code, if it is a number from 100 to 599; anything else is ignored.
+    pub status: Option<Value>,
+    /// Names that mean nothing to the gateway but are kept for the response's template.
+    pub other: IndexMap<String, Value>,
+}
+
+impl ResponseOverride {
+    /// The status that the client gets, if the template set a possible one.
+    #[must_use]
+    pub fn status_code(&self) -> Option<u16> {
+        let code = match self.status.as_ref()? {
+            Value::Number(number) => number.as_u64()?,
+            Value::String(text) => text.trim().parse().ok()?,
+            _ => return None,
+        };
+        u16::try_from(code).ok().filter(|code| (100..=599).contains(code))
+    }
+}
