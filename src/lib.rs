@@ -3,3 +3,4 @@
 //! `docs/ARCHITECTURE.md` explains how these modules stand to each other; `tests/architecture.rs` holds them to it.
 
 pub mod exchange; // the nouns of one request
+pub mod snapshot; // what requests read
