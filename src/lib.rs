@@ -2,5 +2,6 @@
 //!
 //! `docs/ARCHITECTURE.md` explains how these modules stand to each other; `tests/architecture.rs` holds them to it.
 
+pub mod document; // text into a tree that remembers where every value was written
 pub mod exchange; // the nouns of one request
 pub mod snapshot; // what requests read

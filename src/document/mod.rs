@@ -1,0 +1,13 @@
+//! Text into a tree that remembers where every value was written, and the problems found in it.
+
+mod fields;
+mod json;
+mod node;
+mod parse;
+mod problem;
+mod yaml;
+
+pub use fields::Fields;
+pub use node::{Entry, Node, Position, Source, Span, Spanned, Value};
+pub use parse::{Limits, parse};
+pub use problem::{Problem, Problems, Severity, nearest};

@@ -1,0 +1,68 @@
+//! Text into a [`Node`], by JSON's rules if it begins as JSON, else by YAML's.
+
+use std::sync::Arc;
+
+use super::node::{Node, Source, Span};
+use super::problem::{Problems, Severity};
+use super::{json, yaml};
+
+/// How large a document may be: what a person writes is far below, what is made to hurt is not.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Of the text.
+    pub bytes: usize,
+    /// Of collections within collections.
+    pub depth: usize,
+    /// Of values, counting those that aliases repeat.
+    pub nodes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { bytes: 16 << 20, depth: 64, nodes: 2_000_000 }
+    }
+}
+
+/// Reads a document. What is wrong with it goes to `problems`; nothing is returned where there is no tree to go on with.
+pub fn parse(name: &str, bytes: &[u8], limits: Limits, problems: &mut Problems) -> Option<Node> {
+    if bytes.len() > limits.bytes {
+        problems.general(format!("{name}: the document has {} bytes; at most {} are read", bytes.len(), limits.bytes));
+        return None;
+    }
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text).to_owned(),
+        Err(error) => {
+            problems.general(format!("{name}: the document is not UTF-8: byte {} is not valid", error.valid_up_to() + 1));
+            return None;
+        }
+    };
+    let source = Source::new(name, text);
+    let read =
+        if source.text.trim_start().starts_with(['{', '[']) { json::read(&source, limits) } else { yaml::read(&source, limits, problems) };
+    match read {
+        Ok(node) => Some(node),
+        Err(Refused { span, message }) => {
+            problems.at(Severity::Error, &source, span, message);
+            None
+        }
+    }
+}
+
+/// Why there is no tree.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) span: Span,
+    pub(super) message: String,
+}
+
+impl Refused {
+    pub(super) fn new(span: Span, message: impl Into<String>) -> Self {
+        Self { span, message: message.into() }
+    }
+}
+
+/// Reports the second of two members with one key, which would otherwise silently win or lose.
+pub(super) fn duplicate(source: &Arc<Source>, span: Span, key: &str) -> Refused {
+    let _ = source;
+    Refused::new(span, format!("the key `{key}` is there twice"))
+}
