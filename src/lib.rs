@@ -2,6 +2,10 @@
 //!
 //! `docs/ARCHITECTURE.md` explains how these modules stand to each other; `tests/architecture.rs` holds them to it.
 
+pub mod apigateway; // the nouns of `aws apigateway`
 pub mod document; // text into a tree that remembers where every value was written
 pub mod exchange; // the nouns of one request
+pub mod mapping; // API Gateway's own little languages
+pub mod openapi; // definitions into APIs
 pub mod snapshot; // what requests read
+pub mod vtl; // the Velocity Template Language

@@ -1,0 +1,62 @@
+//! Amazon Resource Names, as integrations write them.
+
+/// The service part of `arn:aws:apigateway:{region}:{service}:{path|action}/{…}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntegrationArn<'a> {
+    /// The region whose endpoint is called.
+    pub region: &'a str,
+    /// The service, its subdomain included (`lambda`, `states`, `bucket.s3`).
+    pub service: &'a str,
+    /// What stands behind `path/` or `action/`.
+    pub target: &'a str,
+    /// Whether it is an action rather than a path.
+    pub is_action: bool,
+}
+
+/// Why an ARN is none that an integration may call, in the control plane's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ArnError {
+    /// Not an ARN of API Gateway's at all.
+    #[error("Invalid ARN specified in the request")]
+    Invalid,
+    /// Nothing to call.
+    #[error("AWS ARN for integration must contain path or action")]
+    NoPathOrAction,
+}
+
+impl<'a> IntegrationArn<'a> {
+    /// Reads an integration's `uri`.
+    ///
+    /// # Errors
+    /// As the control plane words them.
+    pub fn parse(uri: &'a str) -> Result<Self, ArnError> {
+        let parts: Vec<&str> = uri.splitn(6, ':').collect();
+        let [scheme, _partition, apigateway, region, service, rest] = parts.as_slice() else { return Err(ArnError::Invalid) };
+        if *scheme != "arn" || service.is_empty() {
+            return Err(ArnError::Invalid);
+        }
+        if *apigateway != "apigateway" {
+            return Err(ArnError::NoPathOrAction);
+        }
+        let (kind, target) = rest.split_once('/').ok_or(ArnError::NoPathOrAction)?;
+        let is_action = match kind {
+            "action" => true,
+            "path" => false,
+            _ => return Err(ArnError::NoPathOrAction),
+        };
+        Ok(Self { region, service, target, is_action })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_path_and_action() {
+        let arn = IntegrationArn::parse("arn:aws:apigateway:eu-west-1:states:action/StartExecution").unwrap();
+        assert_eq!((arn.region, arn.service, arn.target, arn.is_action), ("eu-west-1", "states", "StartExecution", true));
+        assert_eq!(IntegrationArn::parse("arn:aws:lambda:eu-west-1:123456789012:function:f"), Err(ArnError::NoPathOrAction));
+        assert_eq!(IntegrationArn::parse("http://x"), Err(ArnError::Invalid));
+    }
+}

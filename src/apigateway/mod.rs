@@ -1,0 +1,8 @@
+//! The nouns of `aws apigateway`: plain, immutable, fully parsed; no I/O.
+
+pub mod account;
+pub mod api;
+pub mod arn;
+pub mod gateway_response;
+pub mod integration;
+pub mod stage;

@@ -1,0 +1,202 @@
+//! Mapping expressions: what stands on the right of a parameter mapping.
+//!
+//! `method.request.header.X`, `integration.response.body.a.b`, `context.identity.sourceIp`, `stageVariables.x`, `'literal'`.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// A parsed expression.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expression {
+    /// `'text'`.
+    Literal(Box<str>),
+    /// `method.request.path.N`.
+    Path(Box<str>),
+    /// `method.request.querystring.N`: the last value.
+    QueryString(Box<str>),
+    /// `method.request.multivaluequerystring.N`: all of them.
+    MultiValueQueryString(Box<str>),
+    /// `method.request.header.N` or `integration.response.header.N`: the last value.
+    Header(Message, Box<str>),
+    /// `…multivalueheader.N`: all values, joined by commas.
+    MultiValueHeader(Message, Box<str>),
+    /// `…body`, or `…body.JSONPATH` without its `$.`.
+    Body(Message, Option<Box<str>>),
+    /// `method.input.params.N`: the first of path, query and header that has it; older definitions write it.
+    AnyParameter(Box<str>),
+    /// `stageVariables.N`.
+    StageVariable(Box<str>),
+    /// `context.N`.
+    Context(Box<str>),
+}
+
+/// Which message an expression reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Message {
+    /// The client's request.
+    MethodRequest,
+    /// The endpoint's response.
+    IntegrationResponse,
+}
+
+/// What an expression may read where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// `requestParameters`, and gateway responses.
+    Request,
+    /// `responseParameters`.
+    Response,
+}
+
+impl Message {
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::MethodRequest => "method.request",
+            Self::IntegrationResponse => "integration.response",
+        }
+    }
+}
+
+impl Expression {
+    /// Reads an expression; nothing if it is none that may stand in this scope.
+    #[must_use]
+    pub fn parse(text: &str, scope: Scope) -> Option<Self> {
+        let text = text.trim();
+        if let Some(rest) = text.strip_prefix('\'') {
+            return rest.strip_suffix('\'').map(|literal| Self::Literal(literal.into()));
+        }
+        if let Some(name) = text.strip_prefix("stageVariables.") {
+            return named(name).map(Self::StageVariable);
+        }
+        if let Some(name) = text.strip_prefix("context.") {
+            return named(name).map(Self::Context);
+        }
+        if scope == Scope::Request
+            && let Some(name) = text.strip_prefix("method.input.params.")
+        {
+            return named(name).map(Self::AnyParameter);
+        }
+        let message = if scope == Scope::Request { Message::MethodRequest } else { Message::IntegrationResponse };
+        let rest = text.strip_prefix(message.prefix())?.strip_prefix('.')?;
+        let (kind, name) = rest.split_once('.').map_or((rest, None), |(kind, name)| (kind, Some(name)));
+        match (kind, name.map(named)) {
+            ("body", None) => Some(Self::Body(message, None)),
+            ("body", Some(path)) => path.map(|path| Self::Body(message, Some(path))),
+            ("header", Some(name)) => name.map(|name| Self::Header(message, name)),
+            ("multivalueheader", Some(name)) => name.map(|name| Self::MultiValueHeader(message, name)),
+            ("path", Some(name)) if scope == Scope::Request => name.map(Self::Path),
+            ("querystring", Some(name)) if scope == Scope::Request => name.map(Self::QueryString),
+            ("multivaluequerystring", Some(name)) if scope == Scope::Request => name.map(Self::MultiValueQueryString),
+            _ => None,
+        }
+    }
+
+    /// Whether the message's content is needed to know the value.
+    #[must_use]
+    pub const fn reads_body(&self) -> bool {
+        matches!(self, Self::Body(..))
+    }
+}
+
+fn named(name: &str) -> Option<Box<str>> {
+    (!name.is_empty()).then(|| name.into())
+}
+
+impl fmt::Display for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Literal(text) => write!(f, "'{text}'"),
+            Self::Path(name) => write!(f, "method.request.path.{name}"),
+            Self::QueryString(name) => write!(f, "method.request.querystring.{name}"),
+            Self::MultiValueQueryString(name) => write!(f, "method.request.multivaluequerystring.{name}"),
+            Self::Header(message, name) => write!(f, "{}.header.{name}", message.prefix()),
+            Self::MultiValueHeader(message, name) => write!(f, "{}.multivalueheader.{name}", message.prefix()),
+            Self::Body(message, None) => write!(f, "{}.body", message.prefix()),
+            Self::Body(message, Some(path)) => write!(f, "{}.body.{path}", message.prefix()),
+            Self::AnyParameter(name) => write!(f, "method.input.params.{name}"),
+            Self::StageVariable(name) => write!(f, "stageVariables.{name}"),
+            Self::Context(name) => write!(f, "context.{name}"),
+        }
+    }
+}
+
+/// Why an expression has no usable value although the request is to go on no further.
+#[derive(Debug, PartialEq, Eq)]
+pub struct MalformedJson;
+
+/// The value of `body` or `body.PATH`: an empty body is `{}`, a scalar is its text, anything else its JSON.
+///
+/// # Errors
+/// When content that begins like JSON is none (recorded: the request fails then; other text passes as it is).
+pub fn body_value<'b>(content: &'b str, path: Option<&str>) -> Result<Option<Cow<'b, str>>, MalformedJson> {
+    use serde_json::Value;
+    if content.is_empty() {
+        return Ok(path.is_none().then_some(Cow::Borrowed("{}")));
+    }
+    let looks_like_json = content.trim_start().starts_with(['{', '[', '"', '\'']);
+    let parsed = serde_json::from_str::<Value>(content);
+    if looks_like_json && parsed.is_err() {
+        return Err(MalformedJson);
+    }
+    let Some(path) = path else { return Ok(Some(Cow::Borrowed(content))) };
+    Ok(parsed.ok().and_then(|root| crate::mapping::json_path::find(&root, path)).and_then(|value| match value {
+        Value::Null => None,
+        Value::String(text) => Some(Cow::Owned(text)),
+        other => Some(Cow::Owned(other.to_string())),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn refuses_what_is_none() {
+        for text in [
+            "",
+            "true",
+            "method.request",
+            "method.request.header.",
+            "method.request.cookie.a",
+            "integration.response.header.x",
+            "'open",
+            "context.",
+        ] {
+            assert_eq!(Expression::parse(text, Scope::Request), None, "{text}");
+        }
+        assert_eq!(Expression::parse("method.request.header.x", Scope::Response), None);
+    }
+
+    #[test]
+    fn a_body_that_begins_like_json_must_be_json() {
+        assert_eq!(body_value("\n{wrong", None), Err(MalformedJson));
+        assert_eq!(body_value("<x/>", None), Ok(Some("<x/>".into())));
+        assert_eq!(body_value("", None), Ok(Some("{}".into())));
+        assert_eq!(body_value(r#"{"a":[{"b":"c"}]}"#, Some("a[0].b")), Ok(Some("c".into())));
+        assert_eq!(body_value(r#"{"a":1}"#, Some("b")), Ok(None));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_printed_reads_back(kind in 0..10_usize, name in "[a-zA-Z0-9._$-]{1,12}", response: bool) {
+            let (message, scope) = if response { (Message::IntegrationResponse, Scope::Response) } else { (Message::MethodRequest, Scope::Request) };
+            let name: Box<str> = name.into();
+            let expression = match kind {
+                0 => Expression::Literal(name),
+                1 => Expression::Header(message, name),
+                2 => Expression::MultiValueHeader(message, name),
+                3 => Expression::Body(message, None),
+                4 => Expression::Body(message, Some(name)),
+                5 => Expression::StageVariable(name),
+                6 => Expression::Context(name),
+                7 if !response => Expression::Path(name),
+                8 if !response => Expression::QueryString(name),
+                9 if !response => Expression::MultiValueQueryString(name),
+                _ => Expression::Literal(name),
+            };
+            prop_assert_eq!(Expression::parse(&expression.to_string(), scope), Some(expression));
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Plain replacement of `$context.x` and its like: gateway responses and access log formats, which are no Velocity.
+
+use std::borrow::Cow;
+
+/// A text taken apart once into what stays and what is replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Substitution(Vec<Part>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Text(Box<str>),
+    Variable(Variable),
+}
+
+/// What a text may name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Variable {
+    /// `$context.x`, or `${context.x}`.
+    Context(Box<str>),
+    /// `$stageVariables.x`.
+    StageVariable(Box<str>),
+    /// `$method.request.header.x`, with or without the dollar.
+    Header(Box<str>),
+    /// `$method.request.path.x`.
+    Path(Box<str>),
+    /// `$method.request.querystring.x`.
+    QueryString(Box<str>),
+}
+
+const PREFIXES: [(&str, fn(Box<str>) -> Variable); 6] = [
+    ("context.", Variable::Context),
+    ("stageVariables.", Variable::StageVariable),
+    ("method.request.header.", Variable::Header),
+    ("method.request.path.", Variable::Path),
+    ("method.request.querystring.", Variable::QueryString),
+    ("method.request.multivalueheader.", Variable::Header),
+];
+
+impl Substitution {
+    /// Takes a text apart; every text is one.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let mut parts = Vec::new();
+        let mut plain = String::new();
+        let mut rest = text;
+        while let Some(c) = rest.chars().next() {
+            let found = match c {
+                '$' => dollar(rest),
+                'm' if !plain.ends_with(|c: char| c.is_alphanumeric() || c == '.' || c == '_') => variable(rest),
+                _ => None,
+            };
+            if let Some((variable, after)) = found {
+                if !plain.is_empty() {
+                    parts.push(Part::Text(std::mem::take(&mut plain).into()));
+                }
+                parts.push(Part::Variable(variable));
+                rest = after;
+            } else {
+                plain.push(c);
+                rest = rest.get(c.len_utf8()..).unwrap_or_default();
+            }
+        }
+        if !plain.is_empty() {
+            parts.push(Part::Text(plain.into()));
+        }
+        Self(parts)
+    }
+
+    /// Writes the text with each variable's value; `value` answers nothing where there is none.
+    pub fn render<'v>(&self, out: &mut String, missing: &str, value: impl Fn(&Variable) -> Option<Cow<'v, str>>) {
+        for part in &self.0 {
+            match part {
+                Part::Text(text) => out.push_str(text),
+                Part::Variable(variable) => out.push_str(value(variable).as_deref().unwrap_or(missing)),
+            }
+        }
+    }
+
+    /// The variables in the order in which they stand.
+    pub fn variables(&self) -> impl Iterator<Item = &Variable> {
+        self.0.iter().filter_map(|part| if let Part::Variable(variable) = part { Some(variable) } else { None })
+    }
+}
+
+fn dollar(text: &str) -> Option<(Variable, &str)> {
+    let text = text.strip_prefix('$')?;
+    match text.strip_prefix('{') {
+        Some(inside) => variable(inside).and_then(|(variable, rest)| Some((variable, rest.strip_prefix('}')?))),
+        None => variable(text),
+    }
+}
+
+fn variable(text: &str) -> Option<(Variable, &str)> {
+    PREFIXES.iter().find_map(|(prefix, make)| {
+        let rest = text.strip_prefix(prefix)?;
+        let end = rest.find(|c: char| !(c.is_alphanumeric() || "_-.".contains(c))).unwrap_or(rest.len());
+        let name = rest.get(..end)?.trim_end_matches('.');
+        (!name.is_empty()).then(|| (make(name.into()), rest.get(name.len()..).unwrap_or_default()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn render(text: &str) -> String {
+        let mut out = String::new();
+        Substitution::parse(text).render(&mut out, "-", |variable| match variable {
+            Variable::Context(name) if &**name == "none" => None,
+            Variable::Context(name) | Variable::StageVariable(name) | Variable::Header(name) => Some(format!("<{name}>").into()),
+            _ => None,
+        });
+        out
+    }
+
+    #[test]
+    fn replaces_names_and_nothing_else() {
+        assert_eq!(render(r#"{"m":$context.error.messageString,"s":"${context.stage}"}"#), r#"{"m":<error.messageString>,"s":"<stage>"}"#);
+        assert_eq!(render("#set($x = 1) $y $ ${context.x $context. é"), "#set($x = 1) $y $ ${context.x $context. é");
+        assert_eq!(render("$stageVariables.a. method.request.header.X-Color $context.none"), "<a>. <X-Color> -");
+        assert_eq!(render("a.method.request.header.x"), "a.method.request.header.x");
+    }
+}

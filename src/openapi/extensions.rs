@@ -1,0 +1,111 @@
+//! The extensions at a definition's root.
+
+use super::Reader;
+use super::integration_response::response_parameters;
+use super::operation::{known_extensions, media_type};
+use crate::apigateway::api::{Api, ApiKeySource};
+use crate::apigateway::gateway_response::GatewayResponse;
+use crate::document::{Entry, Fields, Node, Problems, Severity, nearest};
+use crate::exchange::ResponseType;
+use crate::mapping::expression::Scope;
+use crate::mapping::substitution::Substitution;
+
+/// All extensions that may stand at the root.
+const ROOT: [&str; 13] = [
+    "x-amazon-apigateway-api-key-source",
+    "x-amazon-apigateway-binary-media-types",
+    "x-amazon-apigateway-cors",
+    "x-amazon-apigateway-documentation",
+    "x-amazon-apigateway-endpoint-configuration",
+    "x-amazon-apigateway-gateway-responses",
+    "x-amazon-apigateway-importexport-version",
+    "x-amazon-apigateway-minimum-compression-size",
+    "x-amazon-apigateway-policy",
+    "x-amazon-apigateway-request-validator",
+    "x-amazon-apigateway-request-validators",
+    "x-amazon-apigateway-security-policy",
+    "x-amazon-apigateway-tag-value",
+];
+
+/// What `minimumCompressionSize` may be.
+const COMPRESSION_SIZES: std::ops::RangeInclusive<u32> = 0..=10_485_760;
+
+impl Reader<'_> {
+    pub(super) fn extensions(&mut self, api: &mut Api, problems: &mut Problems) {
+        known_extensions(self.root, &ROOT, problems);
+        let field = |name: &str| self.root.get(name).filter(|node| !node.is_null());
+        if let Some(node) = field("x-amazon-apigateway-binary-media-types") {
+            api.binary_media_types = node.items().iter().filter_map(Node::scalar).map(media_type).collect();
+        }
+        if let Some(node) = field("x-amazon-apigateway-minimum-compression-size") {
+            api.minimum_compression_size = node.scalar().and_then(|text| text.parse().ok()).filter(|size| COMPRESSION_SIZES.contains(size));
+            if api.minimum_compression_size.is_none() {
+                problems.error(node, "Invalid minimum compression size, must be between 0 and 10485760");
+            }
+        }
+        if let Some(node) = field("x-amazon-apigateway-api-key-source") {
+            match node.scalar().unwrap_or_default().to_ascii_uppercase().as_str() {
+                "HEADER" => {}
+                "AUTHORIZER" => api.api_key_source = ApiKeySource::Authorizer,
+                other => {
+                    problems.error(node, format!("the API key source is HEADER or AUTHORIZER, not `{other}`"));
+                }
+            }
+        }
+        if let Some(node) = field("x-amazon-apigateway-cors") {
+            problems
+                .warning(node, "`x-amazon-apigateway-cors` is for HTTP APIs and has no effect on a REST API")
+                .help("CORS for REST APIs: an OPTIONS method with a mock integration");
+        }
+        api.has_policy = field("x-amazon-apigateway-policy").is_some();
+        api.disable_execute_api_endpoint = self.disabled_endpoint();
+        let schemes = self.schemes().map(Node::entries).unwrap_or_default();
+        api.authorizers = schemes
+            .iter()
+            .filter(|scheme| scheme.node.get("x-amazon-apigateway-authorizer").is_some())
+            .map(|scheme| scheme.key.clone())
+            .collect();
+        self.gateway_responses(api, problems);
+    }
+
+    /// At the root in Swagger, within a server in OpenAPI 3.
+    fn disabled_endpoint(&self) -> bool {
+        let servers = self.root.get("servers").map(Node::items).unwrap_or_default();
+        std::iter::once(self.root).chain(servers).any(|place| {
+            let flag = place.get("x-amazon-apigateway-endpoint-configuration").and_then(|node| node.get("disableExecuteApiEndpoint"));
+            flag.and_then(Node::scalar).is_some_and(|text| text.eq_ignore_ascii_case("true"))
+        })
+    }
+
+    fn gateway_responses(&mut self, api: &mut Api, problems: &mut Problems) {
+        let responses = self.root.get("x-amazon-apigateway-gateway-responses");
+        for entry in responses.map(Node::entries).unwrap_or_default() {
+            let Some(response_type) = ResponseType::parse(&entry.key) else {
+                problems.at(Severity::Error, &entry.node.source, entry.key_span, format!("unknown gateway response type `{}`", entry.key));
+                let near = nearest(&entry.key, ResponseType::ALL.iter().map(|kind| kind.name()));
+                problems.help(
+                    near.map_or_else(|| "the types are listed in API Gateway's guide".to_owned(), |near| format!("did you mean `{near}`?")),
+                );
+                continue;
+            };
+            api.gateway_responses.extend(gateway_response(entry, problems).map(|response| (response_type, response)));
+        }
+    }
+}
+
+fn gateway_response(entry: &Entry, problems: &mut Problems) -> Option<GatewayResponse> {
+    let mut fields = Fields::of(&entry.node, "a gateway response", problems)?;
+    let response = GatewayResponse {
+        status_code: fields.number("statusCode", 100..=599, problems),
+        response_parameters: response_parameters(fields.take("responseParameters"), "gatewayresponse.header.", Scope::Request, problems),
+        response_templates: fields
+            .take("responseTemplates")
+            .map(Node::entries)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|entry| Some((media_type(&entry.key).into(), Substitution::parse(entry.node.scalar()?))))
+            .collect(),
+    };
+    fields.finish(problems);
+    Some(response)
+}

@@ -1,0 +1,271 @@
+//! `x-amazon-apigateway-integration`, its endpoint and its request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method as HttpMethod;
+
+use super::Reader;
+use super::operation::media_type;
+use crate::apigateway::arn::IntegrationArn;
+use crate::apigateway::integration::{
+    ContentHandling, Integration, IntegrationType, PassthroughBehavior, RequestDestination, RequestParameter, Template,
+};
+use crate::document::{Fields, Node, Position, Problems, Severity, Spanned, Value};
+use crate::exchange::FieldName;
+use crate::mapping::expression::{Expression, Scope};
+
+const TYPES: [(&str, IntegrationType); 5] = [
+    ("http", IntegrationType::Http),
+    ("mock", IntegrationType::Mock),
+    ("aws_proxy", IntegrationType::AwsProxy),
+    ("http_proxy", IntegrationType::HttpProxy),
+    ("aws", IntegrationType::Aws),
+];
+
+const PASSTHROUGH: [(&str, PassthroughBehavior); 3] = [
+    ("when_no_match", PassthroughBehavior::WhenNoMatch),
+    ("when_no_templates", PassthroughBehavior::WhenNoTemplates),
+    ("never", PassthroughBehavior::Never),
+];
+
+pub(super) const CONTENT_HANDLING: [(&str, ContentHandling); 2] =
+    [("CONVERT_TO_BINARY", ContentHandling::ConvertToBinary), ("CONVERT_TO_TEXT", ContentHandling::ConvertToText)];
+
+/// What an integration may take where no time is written.
+const DEFAULT_TIMEOUT_MILLIS: u64 = 29_000;
+
+impl Reader<'_> {
+    pub(super) fn integration(
+        &mut self,
+        operation: &Node,
+        path: &str,
+        label: &str,
+        problems: &mut Problems,
+    ) -> Option<Spanned<Arc<Integration>>> {
+        let node = operation.get("x-amazon-apigateway-integration").filter(|node| !node.is_null())?;
+        let node = &self.resolve(node, problems)?;
+        let mut fields = Fields::of(node, "an integration", problems)?;
+        fields.required("type", problems)?;
+        let integration_type = fields.choice("type", &TYPES, problems)?;
+        let http_method = self.http_method(&mut fields, integration_type, problems);
+        let uri = self.uri(&mut fields, integration_type, problems);
+        let longest = if self.options.aws_limits { DEFAULT_TIMEOUT_MILLIS } else { 3_600_000 };
+        let timeout = fields.number("timeoutInMillis", 50..=longest, problems).unwrap_or(DEFAULT_TIMEOUT_MILLIS);
+        let (insecure_skip_verification, allow_link_local) = connection(&mut fields, problems);
+        let integration = Integration {
+            integration_type,
+            http_method,
+            uri,
+            vpc_link: self.vpc_link(&mut fields, problems),
+            request_parameters: self.request_parameters(&mut fields, integration_type, path, label, problems),
+            request_templates: templates(fields.take("requestTemplates"), problems),
+            passthrough_behavior: fields.choice("passthroughBehavior", &PASSTHROUGH, problems).unwrap_or_default(),
+            content_handling: fields.choice("contentHandling", &CONTENT_HANDLING, problems),
+            timeout: Duration::from_millis(timeout),
+            cache_namespace: fields.string("cacheNamespace", problems),
+            cache_key_parameters: fields.strings("cacheKeyParameters", problems),
+            insecure_skip_verification,
+            allow_link_local,
+            responses: self.integration_responses(fields.take("responses"), problems),
+            subtype: fields.string("integrationSubtype", problems),
+        };
+        fields.ignore(&["credentials", "payloadFormatVersion", "connectionType", "connectionId", "responseTransferMode", "description"]);
+        fields.finish(problems);
+        Some(Spanned::at(node, Arc::new(integration)))
+    }
+
+    fn http_method(&self, fields: &mut Fields<'_>, integration_type: IntegrationType, problems: &mut Problems) -> Option<HttpMethod> {
+        let Some(node) = fields.take("httpMethod") else {
+            let needs_one = !matches!(integration_type, IntegrationType::Mock) && fields.node().get("integrationSubtype").is_none();
+            if needs_one {
+                problems
+                    .error(fields.node(), "Enumeration value for HttpMethod must be non-empty")
+                    .help("`httpMethod` is the method that the endpoint is asked with");
+            }
+            return None;
+        };
+        let text = node.scalar().unwrap_or_default().to_ascii_uppercase();
+        match text.as_str() {
+            "ANY" | "X-AMAZON-APIGATEWAY-ANY-METHOD" => None,
+            "GET" | "PUT" | "POST" | "DELETE" | "PATCH" | "OPTIONS" | "HEAD" => HttpMethod::from_bytes(text.as_bytes()).ok(),
+            _ if integration_type == IntegrationType::Mock => None,
+            _ => {
+                problems.error(node, "Invalid HttpMethod specified. Valid options are GET,PUT,POST,DELETE,PATCH,OPTIONS,HEAD,ANY");
+                None
+            }
+        }
+    }
+
+    fn uri(&self, fields: &mut Fields<'_>, integration_type: IntegrationType, problems: &mut Problems) -> Option<Spanned<String>> {
+        let has_subtype = fields.node().get("integrationSubtype").is_some();
+        let Some(node) = fields.take("uri") else {
+            match integration_type {
+                IntegrationType::Mock => {}
+                IntegrationType::Http | IntegrationType::HttpProxy => {
+                    problems.error(fields.node(), "Invalid HTTP endpoint specified for URI").help("`uri` is missing");
+                }
+                _ if has_subtype => {}
+                _ => {
+                    problems.error(fields.node(), "Invalid ARN specified in the request").help("`uri` is missing");
+                }
+            }
+            return None;
+        };
+        let text = self.substituted(node.scalar().unwrap_or_default());
+        match integration_type {
+            IntegrationType::Mock => return None,
+            IntegrationType::Http | IntegrationType::HttpProxy => http_uri(node, &text, problems),
+            IntegrationType::Aws | IntegrationType::AwsProxy if !has_subtype => aws_uri(node, &text, integration_type, problems),
+            _ => {}
+        }
+        Some(Spanned::at(node, text))
+    }
+
+    fn vpc_link(&self, fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Spanned<String>> {
+        let kind = fields.choice("connectionType", &[("INTERNET", false), ("VPC_LINK", true)], problems).unwrap_or(false);
+        let id = fields.take("connectionId");
+        if !kind {
+            return None;
+        }
+        let Some(id) = id else {
+            problems.error(fields.node(), "`connectionType` VPC_LINK needs a `connectionId`");
+            return None;
+        };
+        Some(Spanned::at(id, self.substituted(id.scalar().unwrap_or_default())))
+    }
+
+    fn request_parameters(
+        &self,
+        fields: &mut Fields<'_>,
+        integration_type: IntegrationType,
+        path: &str,
+        label: &str,
+        problems: &mut Problems,
+    ) -> Vec<RequestParameter> {
+        let Some(node) = fields.take("requestParameters") else { return Vec::new() };
+        // The service actions of HTTP APIs name their own parameters here.
+        if fields.node().get("integrationSubtype").is_some()
+            || node.entries().iter().any(|entry| !entry.key.starts_with("integration.")) && integration_type.is_proxy()
+        {
+            return Vec::new();
+        }
+        let method = label.split(' ').next().unwrap_or_default();
+        node.entries()
+            .iter()
+            .filter_map(|entry| {
+                let Some(text) = entry.node.as_str() else {
+                    let found = entry.node.scalar().unwrap_or_else(|| entry.node.kind());
+                    problems.warning(&entry.node, format!("Invalid format for 'requestParameters'. Expected type string for property '{}' of resource '{path}' and method '{method}' but got '{found}'", entry.key));
+                    return None;
+                };
+                let destination = destination(&entry.key);
+                if destination.is_none() {
+                    problems.at(Severity::Error, &entry.node.source, entry.key_span, format!("Invalid mapping expression specified: Validation Result: warnings : [], errors : [Invalid mapping expression parameter specified: {}]", entry.key));
+                }
+                let source = expression(text, Scope::Request, &entry.node, problems);
+                Some(RequestParameter { destination: destination?, source: source? })
+            })
+            .collect()
+    }
+}
+
+/// Reads a mapping expression, or says that it is none in the control plane's words.
+pub(super) fn expression(text: &str, scope: Scope, node: &Node, problems: &mut Problems) -> Option<Expression> {
+    let expression = Expression::parse(text, scope);
+    if expression.is_none() {
+        problems.error(node, format!("Invalid mapping expression specified: Validation Result: warnings : [], errors : [Invalid mapping expression specified: {text}]"));
+    }
+    expression
+}
+
+fn destination(text: &str) -> Option<RequestDestination> {
+    let (place, name) = text.strip_prefix("integration.request.")?.split_once('.')?;
+    let fits = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._$-".contains(&byte));
+    match place {
+        "header" if fits => FieldName::parse(name.as_bytes()).map(RequestDestination::Header),
+        "querystring" if fits => Some(RequestDestination::QueryString(name.into())),
+        "path" if fits => Some(RequestDestination::Path(name.into())),
+        _ => None,
+    }
+}
+
+fn http_uri(node: &Node, text: &str, problems: &mut Problems) {
+    // Where a variable holds the beginning, only the stage knows.
+    let open = text.starts_with("${") || text.contains("://${");
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    if !open && rest.is_none_or(|rest| rest.is_empty() || rest.starts_with('/')) {
+        problems
+            .error(node, "Invalid HTTP endpoint specified for URI")
+            .help("an HTTP endpoint is written `http://host/path` or `https://host/path`");
+    }
+}
+
+fn aws_uri(node: &Node, text: &str, integration_type: IntegrationType, problems: &mut Problems) {
+    match IntegrationArn::parse(text) {
+        Ok(arn) if integration_type == IntegrationType::AwsProxy && !matches!(arn.service, "lambda" | "firehose") => {
+            problems
+                .error(node, "Integrations of type 'AWS_PROXY' currently only supports Lambda function and Firehose stream invocations.");
+        }
+        Ok(_) => {}
+        Err(error) if !text.starts_with("${") => {
+            problems
+                .error(node, error.to_string())
+                .help("such as arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{function ARN}/invocations");
+        }
+        Err(_) => {}
+    }
+}
+
+fn connection(fields: &mut Fields<'_>, problems: &mut Problems) -> (bool, bool) {
+    let mut skip = false;
+    if let Some(mut tls) = fields.take("tlsConfig").and_then(|node| Fields::of(node, "`tlsConfig`", problems)) {
+        skip = tls.boolean("insecureSkipVerification", problems).unwrap_or(false);
+        tls.ignore(&["serverNameToVerify"]);
+        tls.finish(problems);
+    }
+    let mut link_local = false;
+    if let Some(mut own) = fields.take("x-headgate").and_then(|node| Fields::of(node, "`x-headgate`", problems)) {
+        link_local = own.boolean("allowLinkLocal", problems).unwrap_or(false);
+        own.finish(problems);
+    }
+    (skip, link_local)
+}
+
+/// Templates by media type; each is parsed, and what is wrong in one is shown at its place in this file.
+pub(super) fn templates(node: Option<&Node>, problems: &mut Problems) -> Vec<(Box<str>, Template)> {
+    let Some(node) = node else { return Vec::new() };
+    if !node.is_object() {
+        problems.error(node, format!("templates are a mapping from media types, not {}", node.kind()));
+    }
+    node.entries().iter().filter_map(|entry| template(&entry.key, entry.key_span, &entry.node, problems)).collect()
+}
+
+fn template(key: &str, key_span: crate::document::Span, node: &Node, problems: &mut Problems) -> Option<(Box<str>, Template)> {
+    let name = media_type(key);
+    if !name.contains('/') && name != "$default" {
+        problems.at(
+            Severity::Error,
+            &node.source,
+            key_span,
+            format!("Validation Result: warnings : [], errors : [Invalid content type specified: {key}]"),
+        );
+        return None;
+    }
+    let text = match &node.value {
+        Value::Null => "",
+        _ => node.scalar().or_else(|| {
+            problems.error(node, format!("a template is a string, not {}", node.kind()));
+            None
+        })?,
+    };
+    match crate::vtl::Template::parse(text) {
+        Ok(template) => Some((name.into(), Arc::new(template))),
+        Err(error) => {
+            let start = node.offset_in_text(Position { line: error.line, column: error.column });
+            let span = crate::document::Span { start, end: start + 1 };
+            problems.at(Severity::Error, &node.source, span, format!("the template does not parse: {}", error.message));
+            None
+        }
+    }
+}
