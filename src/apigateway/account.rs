@@ -1,1 +1,77 @@
-//! accounts
+//! The root of a configuration: everything that an AWS account would hold of API Gateway.
+
+use super::api::Api;
+use super::stage::Stage;
+use crate::document::Spanned;
+
+/// Everything that is served.
+#[derive(Debug, Default)]
+pub struct Account {
+    /// Twelve digits; what `$context.accountId` says.
+    pub account_id: String,
+    /// Where this gateway claims to be.
+    pub region: String,
+    /// Limits as API Gateway has them, rather than none.
+    pub aws_limits: bool,
+    /// The APIs with their stages.
+    pub apis: Vec<ApiWithStages>,
+    /// Groups of origins.
+    pub vpc_links: Vec<VpcLink>,
+    /// Custom domains.
+    pub domain_names: Vec<DomainName>,
+}
+
+/// An API and its stages.
+#[derive(Debug)]
+pub struct ApiWithStages {
+    /// `restApiId`.
+    pub id: Spanned<String>,
+    /// What its definition says.
+    pub api: Api,
+    /// The SHA-256-like fingerprint of the definition's text: the id of the deployment that serves files as they are.
+    pub deployment_id: String,
+    /// Where it is served.
+    pub stages: Vec<Stage>,
+}
+
+/// A VPC link: what a `connectionId` stands for here.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VpcLink {
+    /// The id that integrations name.
+    pub id: String,
+    /// `host:port` of each origin.
+    pub targets: Vec<String>,
+    /// How origins are asked whether they are well.
+    pub health_check: Option<HealthCheck>,
+}
+
+/// A health check: `GET path`; any 2xx or 3xx is well.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HealthCheck {
+    /// The path asked.
+    pub path: String,
+    /// Seconds between two checks.
+    pub interval_seconds: u64,
+}
+
+/// A custom domain.
+#[derive(Debug)]
+pub struct DomainName {
+    /// The host.
+    pub domain_name: String,
+    /// Its certificate chain (PEM) and key, if it has its own.
+    pub certificate: Option<(Spanned<String>, Spanned<String>)>,
+    /// What its paths stand for.
+    pub base_path_mappings: Vec<BasePathMapping>,
+}
+
+/// One mapping of a custom domain.
+#[derive(Debug)]
+pub struct BasePathMapping {
+    /// Without slashes around it; empty for `(none)`.
+    pub base_path: String,
+    /// The API.
+    pub rest_api_id: Spanned<String>,
+    /// The stage; nothing: the path's next segment names it.
+    pub stage: Option<Spanned<String>>,
+}

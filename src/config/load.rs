@@ -1,0 +1,135 @@
+//! Loads a configuration: the only place that reads files and the environment for it.
+
+use std::path::{Path, PathBuf};
+
+use super::process::{self, Process};
+use super::{account, domain_names, environment, parts_not_served};
+use crate::apigateway::account::Account;
+use crate::document::{Fields, Limits, Node, Problems, parse};
+use crate::openapi;
+
+/// A configuration as it was written, all of it read.
+#[derive(Debug)]
+pub struct Loaded {
+    /// How the process runs.
+    pub process: Process,
+    /// What it serves.
+    pub account: Account,
+    /// Every file that was read.
+    pub files: Vec<PathBuf>,
+}
+
+/// The account that `$context.accountId` names where none is configured.
+const DEFAULT_ACCOUNT: &str = "123456789012";
+
+/// Reads `gateway.yaml` and everything that it names. The problems of all files are collected; with an error among them, what is
+/// returned is not fit to be served.
+#[must_use]
+pub fn load(path: &Path) -> (Option<Loaded>, Problems) {
+    let mut problems = Problems::default();
+    let mut files = Files::default();
+    let loaded = files.read(path, true, None, &mut problems).and_then(|root| read(&root, &mut files, &mut problems));
+    let loaded = loaded.map(|(process, account)| Loaded { process, account, files: files.read });
+    (loaded, problems)
+}
+
+fn read(root: &Node, files: &mut Files, problems: &mut Problems) -> Option<(Process, Account)> {
+    let mut fields = Fields::of(root, "a configuration", problems)?;
+    let process = {
+        let beside = |node: &Node, path: &str| files.beside(node, path);
+        process::read(&mut fields, problems, &beside)
+    };
+    let aws = root.get("aws");
+    let text = |key: &str| aws.and_then(|aws| aws.get(key)).and_then(Node::scalar).map(str::to_owned);
+    let mut account = Account {
+        account_id: text("accountId")
+            .or_else(|| root.get("account")?.get("accountId")?.scalar().map(str::to_owned))
+            .unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned()),
+        region: text("region").or_else(|| variable("AWS_REGION")).unwrap_or_else(|| "us-east-1".to_owned()),
+        aws_limits: fields.choice("limits", &[("none", false), ("aws", true)], problems).unwrap_or(false),
+        ..Account::default()
+    };
+    fields.ignore(&["stateDirectory"]);
+    parts_not_served::check(&mut fields, problems);
+    account.vpc_links = domain_names::vpc_links(&mut fields, problems);
+    account.apis = account::apis(&mut fields, &account, files, problems);
+    let beside = |node: &Node, path: &str| files.beside(node, path);
+    account.domain_names = domain_names::domain_names(&mut fields, &account, &beside, problems);
+    fields.finish(problems);
+    Some((process, account))
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the place that reads the environment")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The files of one configuration.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    read: Vec<PathBuf>,
+}
+
+impl Files {
+    /// A path as it is meant: relative to the file that names it.
+    #[expect(clippy::unused_self, reason = "it will know the configuration's root")]
+    pub(super) fn beside(&self, node: &Node, path: &str) -> PathBuf {
+        Path::new(&node.source.name).parent().unwrap_or(Path::new("")).join(path)
+    }
+
+    /// The definition that a node names.
+    pub(super) fn open(&mut self, node: &Node, problems: &mut Problems) -> Option<Node> {
+        let path = self.beside(node, node.scalar()?);
+        self.read(&path, false, Some(node), problems)
+    }
+
+    /// One of our own files, in which variables are replaced.
+    pub(super) fn open_own(&mut self, node: &Node, problems: &mut Problems) -> Option<Node> {
+        let path = self.beside(node, node.scalar()?);
+        self.read(&path, true, Some(node), problems)
+    }
+
+    fn read(&mut self, path: &Path, own: bool, named_at: Option<&Node>, problems: &mut Problems) -> Option<Node> {
+        let name = path.to_string_lossy().into_owned();
+        let bytes = match bounded(path) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                let message = format!("{name} cannot be read: {error}");
+                match named_at {
+                    Some(node) => problems.error(node, message),
+                    None => problems.general(message),
+                };
+                return None;
+            }
+        };
+        self.read.push(path.to_owned());
+        let node = parse(&name, &bytes, Limits::default(), problems)?;
+        Some(if own { environment::substitute(&node, &variable, problems) } else { node })
+    }
+}
+
+/// A file's bytes, at most one more than a document may have: the reader refuses what is larger.
+fn bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    if path == Path::new("-") {
+        std::io::stdin().take(Limits::default().bytes as u64 + 1).read_to_end(&mut bytes)?;
+    } else {
+        if !std::fs::metadata(path)?.is_file() {
+            return Err(std::io::Error::other("it is no file"));
+        }
+        std::fs::File::open(path)?.take(Limits::default().bytes as u64 + 1).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
+}
+
+impl openapi::Files for Files {
+    fn load(&mut self, from: &Node, path: &str, problems: &mut Problems) -> Option<Node> {
+        if path.contains("://") {
+            problems.error(from, "a reference leads to a file beside this one, not to the network");
+            return None;
+        }
+        let path = self.beside(from, path);
+        self.read(&path, false, Some(from), problems)
+    }
+}
