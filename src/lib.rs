@@ -3,10 +3,13 @@
 //! `docs/ARCHITECTURE.md` explains how these modules stand to each other; `tests/architecture.rs` holds them to it.
 
 pub mod apigateway; // the nouns of `aws apigateway`
+pub mod backend; // who answers an integration request
 pub mod config; // gateway.yaml and the files that it names
 pub mod document; // text into a tree that remembers where every value was written
 pub mod exchange; // the nouns of one request
 pub mod mapping; // API Gateway's own little languages
 pub mod openapi; // definitions into APIs
+pub mod outbound; // the one HTTP client
+pub mod pipeline; // the life of a request
 pub mod snapshot; // what requests read
 pub mod vtl; // the Velocity Template Language

@@ -1,6 +1,10 @@
 //! API Gateway's own little languages.
 
+pub mod coding;
+pub mod content_handling;
 pub mod context;
 pub mod expression;
 pub mod json_path;
 pub mod substitution;
+pub mod template;
+pub mod validation;

@@ -1,5 +1,59 @@
 //! What requests read: everything that files and stages decide, decided.
 
 pub mod addresses;
+mod compile;
 pub mod endpoint_uri;
+mod gateway_responses;
+mod release;
 pub mod routes;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::apigateway::stage::AccessLogSettings;
+
+pub use compile::compile;
+pub use gateway_responses::GatewayResponses;
+pub use release::{Operation, Release};
+
+/// One configuration, ready to run. Nothing in it ever changes.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// Host and path to stage.
+    pub addresses: addresses::Addresses<Arc<Stage>>,
+    /// Every stage, in the order of the configuration.
+    pub stages: Vec<Arc<Stage>>,
+}
+
+/// A stage: its release, and what belongs to the stage rather than to a deployment.
+#[derive(Debug)]
+pub struct Stage {
+    /// The deployment that is served, with this stage's settings in it.
+    pub release: Arc<Release>,
+    /// Where its access log goes.
+    pub access_log: Option<AccessLogSettings>,
+}
+
+/// The snapshot that new requests get. The only thing here that is shared and replaceable.
+#[derive(Debug)]
+pub struct Current(ArcSwap<Snapshot>);
+
+impl Current {
+    /// Begins with a snapshot.
+    #[must_use]
+    pub fn new(snapshot: Snapshot) -> Self {
+        Self(ArcSwap::from_pointee(snapshot))
+    }
+
+    /// The snapshot for a request that begins now.
+    #[must_use]
+    pub fn load(&self) -> arc_swap::Guard<Arc<Snapshot>> {
+        self.0.load()
+    }
+
+    /// Lets every request from now on see another snapshot; those under way keep theirs.
+    pub fn replace(&self, snapshot: Snapshot) {
+        self.0.store(Arc::new(snapshot));
+    }
+}

@@ -1,0 +1,46 @@
+//! HTTP and HTTP_PROXY endpoints that are asked in one piece.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::Backend;
+use crate::exchange::{EndpointRequest, EndpointResponse, Failure, ResponseType};
+use crate::outbound::{Client, Error, ErrorKind};
+
+/// An endpoint over HTTP.
+#[derive(Debug)]
+pub struct Http {
+    client: Arc<Client>,
+}
+
+impl Http {
+    /// A backend that calls through `client`.
+    #[must_use]
+    pub const fn new(client: Arc<Client>) -> Self {
+        Self { client }
+    }
+}
+
+#[async_trait]
+impl Backend for Http {
+    async fn call(&self, request: EndpointRequest) -> Result<(EndpointResponse, Option<Duration>), Failure> {
+        let (mut response, latency) = self.client.call(&request).await.map_err(|error| failure_of(&error))?;
+        response.selector = Some(response.status.to_string().into());
+        Ok((response, Some(latency)))
+    }
+}
+
+/// What the client is told when its endpoint gave no response.
+#[must_use]
+pub fn failure_of(error: &Error) -> Failure {
+    match error.kind {
+        ErrorKind::Timeout => Failure::new(ResponseType::IntegrationTimeout, "Endpoint request timed out")
+            .with_detail(format!("Execution failed due to a timeout error: {error}")),
+        ErrorKind::Refused => {
+            Failure::configuration(format!("Execution failed due to configuration error: Invalid endpoint address: {error}"))
+        }
+        _ => Failure::internal(ResponseType::IntegrationFailure, format!("Network error communicating with endpoint: {error}")),
+    }
+}

@@ -1,0 +1,10 @@
+//! The one HTTP client: pooled, timed, over TLS where asked.
+
+mod client;
+mod error;
+mod health;
+mod origins;
+
+pub use client::{Client, Stream};
+pub use error::{Error, ErrorKind};
+pub use origins::Origins;

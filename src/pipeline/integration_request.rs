@@ -1,0 +1,261 @@
+//! The method request becomes the request that the endpoint gets.
+
+use std::borrow::Cow;
+use std::sync::{Arc, LazyLock};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method};
+use serde_json::Value;
+
+use super::sources::{Found, Sources};
+use super::standard_headers::{self, Destination};
+use crate::apigateway::integration::{Integration, IntegrationType, RequestDestination};
+use crate::exchange::{Context, Endpoint, EndpointRequest, Failure, FieldName, Fields, MethodRequest, Overrides, Query, Scheme};
+use crate::mapping::content_handling::{self, Content};
+use crate::mapping::template;
+use crate::snapshot::{Operation, Release};
+
+const ACCEPT: FieldName = FieldName::from_static("Accept");
+const CONTENT_TYPE: FieldName = FieldName::from_static("Content-Type");
+const HOST: FieldName = FieldName::from_static("Host");
+const USER_AGENT: FieldName = FieldName::from_static("User-Agent");
+const API_ID: FieldName = FieldName::from_static("X-Amzn-Apigateway-Api-Id");
+const TRACE_ID: FieldName = FieldName::from_static("X-Amzn-Trace-Id");
+
+/// A mock has no endpoint; its "address" is never called.
+static NOWHERE: LazyLock<Arc<Endpoint>> = LazyLock::new(|| {
+    Arc::new(Endpoint {
+        scheme: Scheme::Http,
+        host: "".into(),
+        port: 0,
+        vpc_link: None,
+        insecure_skip_verification: false,
+        allow_link_local: false,
+    })
+});
+
+/// What the steps of this file share.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) release: &'a Release,
+    pub(super) operation: &'a Operation,
+    pub(super) request: &'a MethodRequest,
+    pub(super) context: &'a Context,
+}
+
+/// What mappings and overrides set.
+#[derive(Default)]
+struct Mapped {
+    fields: Vec<(FieldName, String)>,
+    query: Vec<(String, Vec<String>)>,
+    path: Vec<(Box<str>, String)>,
+}
+
+/// Builds the endpoint's request from the client's, and what a template overrode beside it.
+pub(super) fn build(asked: Asked<'_>, content: &Bytes) -> Result<(EndpointRequest, Overrides), Failure> {
+    let integration = &*asked.operation.integration;
+    let (content, overrides) = match integration.integration_type {
+        IntegrationType::HttpProxy if integration.content_handling.is_none() => (content.clone(), Overrides::default()),
+        _ => mapped_content(asked, content)?,
+    };
+    let text = if integration.request_parameters.iter().any(|parameter| parameter.source.reads_body()) {
+        String::from_utf8_lossy(&content)
+    } else {
+        Cow::Borrowed("")
+    };
+    let mut mapped = parameters(asked, &text)?;
+    overridden(&overrides, &mut mapped);
+    Ok((complete(asked, content, &mapped)?, overrides))
+}
+
+/// The head of a request whose content passes by.
+pub(super) fn head(asked: Asked<'_>) -> Result<EndpointRequest, Failure> {
+    let mapped = parameters(asked, "")?;
+    complete(asked, Bytes::new(), &mapped)
+}
+
+/// Content conversion, then the template for the content's media type, or the content as it is.
+fn mapped_content(asked: Asked<'_>, content: &Bytes) -> Result<(Bytes, Overrides), Failure> {
+    let integration = &*asked.operation.integration;
+    let media_type = asked.request.media_type();
+    let template = if integration.integration_type.is_proxy() {
+        None
+    } else {
+        template::for_request(&integration.request_templates, &media_type, integration.passthrough_behavior)?
+    };
+    let converted = content_handling::request(content, &media_type, &asked.release.binary_media_types, integration.content_handling)?;
+    let Some(template) = template else { return Ok((converted.into_bytes(), Overrides::default())) };
+    let overrides = Overrides::default();
+    let input = template::Input {
+        body: converted.as_template_input()?,
+        request: asked.request,
+        stage_variables: &asked.release.variables,
+        context: asked.context,
+        overrides: &overrides,
+    };
+    let (text, overrides) = template::render(template, &input)?;
+    Ok((Content::Text(text).into_bytes(), overrides))
+}
+
+/// Evaluates the parameter mappings. Illegal destinations fail the call, as recorded.
+fn parameters(asked: Asked<'_>, body: &str) -> Result<Mapped, Failure> {
+    let integration = &*asked.operation.integration;
+    let sources = Sources::of_request(asked.request, asked.context, Some(asked.release)).with_body(body);
+    let mut mapped = Mapped::default();
+    for parameter in &integration.request_parameters {
+        if let RequestDestination::Header(name) = &parameter.destination {
+            match standard_headers::destination(name, integration.integration_type) {
+                Destination::Sent => {}
+                Destination::Ignored => continue,
+                Destination::Illegal => return Err(illegal(name)),
+            }
+        }
+        let Some(found) = sources.find(&parameter.source)? else { continue };
+        match &parameter.destination {
+            RequestDestination::Header(name) => mapped.fields.push((name.clone(), found.into_text().into_owned())),
+            RequestDestination::Path(name) => mapped.path.push((name.clone(), found.into_text().into_owned())),
+            RequestDestination::QueryString(name) => {
+                let values = match found {
+                    Found::One(value) => vec![value.into_owned()],
+                    Found::Many(values) => values.into_iter().map(str::to_owned).collect(),
+                };
+                mapped.query.push((name.to_string(), values));
+            }
+        }
+    }
+    Ok(mapped)
+}
+
+fn illegal(name: &FieldName) -> Failure {
+    Failure::configuration(format!("Execution failed due to configuration error: Header {} already present", name.as_str()))
+}
+
+/// `$context.requestOverride` wins over mappings.
+fn overridden(overrides: &Overrides, mapped: &mut Mapped) {
+    for (name, value) in &overrides.request.header {
+        let Some(name) = FieldName::parse(name.as_bytes()) else { continue };
+        mapped.fields.retain(|(known, _)| *known != name);
+        mapped.fields.push((name, values(value).join(",")));
+    }
+    for (name, value) in &overrides.request.querystring {
+        mapped.query.retain(|(known, _)| known != name);
+        mapped.query.push((name.clone(), values(value)));
+    }
+    for (name, value) in &overrides.request.path {
+        mapped.path.retain(|(known, _)| **known != **name);
+        mapped.path.push((name.as_str().into(), values(value).join(",")));
+    }
+}
+
+/// The texts of an override: several of a list.
+pub(super) fn values(value: &Value) -> Vec<String> {
+    match value {
+        Value::Null => Vec::new(),
+        Value::String(text) => vec![text.clone()],
+        Value::Array(items) => items.iter().flat_map(values).collect(),
+        other => vec![other.to_string()],
+    }
+}
+
+fn complete(asked: Asked<'_>, content: Bytes, mapped: &Mapped) -> Result<EndpointRequest, Failure> {
+    let integration = &*asked.operation.integration;
+    let http_method = integration.http_method.clone().unwrap_or_else(|| asked.request.request.http_method.clone());
+    let Some(uri) = &asked.operation.endpoint else {
+        return Ok(EndpointRequest {
+            endpoint: Arc::clone(&NOWHERE),
+            http_method,
+            path_and_query: String::new(),
+            fields: Fields::default(),
+            content,
+            timeout: integration.timeout,
+        });
+    };
+    let invalid = || Failure::configuration("Execution failed due to configuration error: Invalid endpoint address");
+    let uri = uri.as_ref().map_err(|_| invalid())?;
+    let value = |name: &str| mapped.path.iter().rev().find(|(known, _)| **known == *name).map(|(_, value)| Cow::from(value.as_str()));
+    let (endpoint, host) = uri.endpoint(value).map_err(|_| invalid())?;
+    let mut path_and_query = String::with_capacity(64);
+    uri.write_path(value, &mut path_and_query);
+    write_query(asked, uri.query(value), &mapped.query, &mut path_and_query);
+    let sends_content = !matches!(http_method, Method::GET | Method::HEAD | Method::OPTIONS) || integration.integration_type.is_proxy();
+    let fields = if integration.integration_type.is_proxy() {
+        proxied(asked, host, mapped)
+    } else {
+        own(asked, host, mapped, sends_content, integration)
+    };
+    let content = if sends_content { content } else { Bytes::new() };
+    Ok(EndpointRequest { endpoint, http_method, path_and_query, fields, content, timeout: integration.timeout })
+}
+
+/// The URI's own arguments, for a proxy the client's, then the mapped ones.
+fn write_query(asked: Asked<'_>, mut query: Query, mapped: &[(String, Vec<String>)], out: &mut String) {
+    if asked.operation.integration.integration_type.is_proxy() {
+        if query.is_empty() && mapped.is_empty() {
+            // Nothing to add: the client's query passes to the letter.
+            if let Some(query) = &asked.request.request.query {
+                out.push('?');
+                out.push_str(query);
+            }
+            return;
+        }
+        for (name, value) in asked.request.query().iter() {
+            query.append(name, value);
+        }
+    }
+    for (name, values) in mapped {
+        for value in values {
+            query.append(name.as_str(), value.as_str());
+        }
+    }
+    if !query.is_empty() {
+        out.push('?');
+        query.write(out);
+    }
+}
+
+/// A proxy's endpoint gets the client's fields, less what stays behind, with mapped ones in their place.
+fn proxied(asked: Asked<'_>, host: HeaderValue, mapped: &Mapped) -> Fields {
+    let client = &asked.request.request.fields;
+    let mut fields = Fields::with_capacity(client.len() + 8);
+    fields.append(HOST, host);
+    for field in client.iter().filter(|field| standard_headers::is_proxied(&field.name)) {
+        fields.append(field.name.clone(), field.value.clone());
+    }
+    standard_headers::forwarded_for(&mut fields, client.text("x-forwarded-for"), &asked.request.request.peer);
+    identified(asked, &mut fields);
+    set_mapped(mapped, &mut fields);
+    fields
+}
+
+/// An endpoint that is no proxy's gets the gateway's own fields and mapped ones.
+fn own(asked: Asked<'_>, host: HeaderValue, mapped: &Mapped, sends_content: bool, integration: &Integration) -> Fields {
+    let mut fields = Fields::with_capacity(mapped.fields.len() + 6);
+    fields.append(HOST, host);
+    fields.append(ACCEPT, HeaderValue::from_static("application/json"));
+    fields.append_text(USER_AGENT, &format!("AmazonAPIGateway_{}", asked.release.facts.api_id));
+    if sends_content {
+        let json = HeaderValue::from_static("application/json");
+        let given = asked.request.request.fields.last("content-type").cloned();
+        let has_content = integration.integration_type != IntegrationType::Mock;
+        if has_content {
+            fields.append(CONTENT_TYPE, given.unwrap_or(json));
+        }
+    }
+    identified(asked, &mut fields);
+    set_mapped(mapped, &mut fields);
+    fields
+}
+
+fn identified(asked: Asked<'_>, fields: &mut Fields) {
+    fields.append_text(API_ID, &asked.release.facts.api_id);
+    if let Some(trace_id) = &asked.context.trace_id {
+        fields.append_text(TRACE_ID, trace_id);
+    }
+}
+
+fn set_mapped(mapped: &Mapped, fields: &mut Fields) {
+    for (name, value) in &mapped.fields {
+        fields.remove(name.as_str());
+        fields.append_text(name.clone(), value);
+    }
+}

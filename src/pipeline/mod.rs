@@ -1,0 +1,244 @@
+//! The life of a request: what is asked, in which order, and nothing but the order.
+//!
+//! A step is a function in a file of its own; it takes what it needs and returns what it found. This file alone writes the
+//! `Context`, and turns the first failure of a step into the one gateway response that the client gets.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::exchange::{
+    Answer, Context, EndpointResponse, Failure, FieldName, Forward, MethodRequest, PathParameters, Request, Response, ResponseType,
+};
+use crate::mapping::coding;
+use crate::snapshot::{Current, Operation, Release};
+
+mod address;
+mod arrival;
+mod gateway_response;
+mod guard;
+mod integration_request;
+mod integration_response;
+mod sources;
+mod standard_headers;
+mod validate;
+
+pub use arrival::Arrival;
+pub use gateway_response::default_content;
+use integration_request::Asked;
+
+/// Runs requests through the snapshot that is current when they begin.
+#[derive(Debug)]
+pub struct Pipeline {
+    current: Arc<Current>,
+}
+
+/// One request on its way, and all that is known of it.
+#[derive(Debug)]
+pub struct Exchange {
+    /// What logs, templates and gateway responses may read.
+    pub context: Context,
+    request: MethodRequest,
+    release: Option<Arc<Release>>,
+    stage: Option<Arc<crate::snapshot::Stage>>,
+    operation: Option<usize>,
+    refused: Option<Failure>,
+}
+
+/// What the server is to do after admission.
+#[derive(Debug)]
+pub enum Next {
+    /// Send this; the request's content is not needed.
+    Respond(Response),
+    /// Pass both contents on as they arrive.
+    Forward(Forward),
+    /// Read the content, at most so many bytes of it, and call [`Pipeline::complete`].
+    Content {
+        /// In bytes.
+        limit: u64,
+    },
+}
+
+impl Exchange {
+    /// The stage that serves this request, once one was found.
+    #[must_use]
+    pub const fn stage(&self) -> Option<&Arc<crate::snapshot::Stage>> {
+        self.stage.as_ref()
+    }
+
+    /// The method that serves this request, once one was found.
+    #[must_use]
+    pub fn operation(&self) -> Option<&Operation> {
+        self.release.as_ref()?.operation(self.operation?)
+    }
+
+    /// The request as its method sees it.
+    #[must_use]
+    pub const fn request(&self) -> &MethodRequest {
+        &self.request
+    }
+
+    fn asked(&self) -> Result<Asked<'_>, Failure> {
+        let release = self.release.as_deref();
+        let operation = release.zip(self.operation).and_then(|(release, index)| release.operation(index));
+        let (release, operation) =
+            release.zip(operation).ok_or_else(|| Failure::configuration("a request without a method was continued"))?;
+        Ok(Asked { release, operation, request: &self.request, context: &self.context })
+    }
+}
+
+impl Pipeline {
+    /// A pipeline over what is current.
+    #[must_use]
+    pub const fn new(current: Arc<Current>) -> Self {
+        Self { current }
+    }
+
+    /// What is current.
+    #[must_use]
+    pub const fn current(&self) -> &Arc<Current> {
+        &self.current
+    }
+
+    /// Select: finds the stage, and with it the release that the request keeps to its end.
+    #[must_use]
+    pub fn begin(&self, mut request: Request, arrival: Arrival) -> Exchange {
+        let mut context = arrival::context(&request, arrival);
+        let selected = address::select(&self.current.load(), &request);
+        standard_headers::arrive(&mut request.fields);
+        let (stage, release, resource_path, refused) = match selected {
+            Ok(selected) => {
+                context.stage = Some(Arc::clone(&selected.stage.release.facts));
+                context.base_path_matched = selected.base_path;
+                let release = Arc::clone(&selected.stage.release);
+                (Some(selected.stage), Some(release), selected.resource_path, None)
+            }
+            Err(failure) => (None, None, request.path.clone(), Some(failure)),
+        };
+        let request = MethodRequest::new(request, resource_path, PathParameters::default());
+        Exchange { context, request, release, stage, operation: None, refused }
+    }
+
+    /// Admit: finds the method and lets the request through, or answers it.
+    pub fn admit(&self, exchange: &mut Exchange) -> Next {
+        match self.try_admit(exchange) {
+            Ok(next) => next,
+            Err(failure) => Next::Respond(self.fail(exchange, failure)),
+        }
+    }
+
+    #[expect(clippy::unused_self, reason = "authorizers, keys and limits are asked from here")]
+    fn try_admit(&self, exchange: &mut Exchange) -> Result<Next, Failure> {
+        if let Some(failure) = exchange.refused.take() {
+            return Err(failure);
+        }
+        route(exchange)?;
+        let asked = exchange.asked()?;
+        guard::check(asked.operation)?;
+        validate::parameters(asked.operation, asked.request)?;
+        // Content in a coding is decoded on its way, so it cannot pass as it arrives.
+        let coded = asked.request.request.fields.contains("content-encoding");
+        if asked.operation.streams && !coded {
+            let request = integration_request::head(asked)?;
+            return Ok(Next::Forward(Forward { request, content_limit: asked.release.streamed_content_limit }));
+        }
+        Ok(Next::Content { limit: asked.release.content_limit })
+    }
+
+    /// Complete: from the whole content to the whole response.
+    pub async fn complete(&self, exchange: &mut Exchange, content: Bytes) -> Response {
+        let answered = match ask(exchange, content) {
+            Ok(asking) => asking.await,
+            Err(failure) => Err(failure),
+        };
+        let response = answered.and_then(|(answer, latency)| {
+            exchange.context.integration.status = Some(answer.response.status);
+            exchange.context.integration.latency_ms = latency.map(|latency| u64::try_from(latency.as_millis()).unwrap_or(u64::MAX));
+            let mut response = integration_response::build(exchange.asked()?, answer)?;
+            standard_headers::identify(&mut response.fields, &exchange.context);
+            compress(exchange, &mut response);
+            Ok(response)
+        });
+        match response {
+            Ok(response) => self.answered(exchange, response),
+            Err(failure) => self.fail(exchange, failure),
+        }
+    }
+
+    /// The head of a streamed response as the client sees it.
+    pub fn forwarded(&self, exchange: &mut Exchange, head: EndpointResponse) -> Response {
+        exchange.context.integration.status = Some(head.status);
+        let mut fields = integration_response::proxied_fields(head.fields);
+        standard_headers::identify(&mut fields, &exchange.context);
+        self.answered(exchange, Response { status: head.status, fields, content: Bytes::new() })
+    }
+
+    /// The one place where a failure becomes a response.
+    pub fn fail(&self, exchange: &mut Exchange, failure: Failure) -> Response {
+        if failure.status() >= 500 {
+            tracing::warn!(request_id = &*exchange.context.request_id, path = &*exchange.context.path, "{}", failure.detail);
+        }
+        if matches!(failure.response_type, ResponseType::IntegrationFailure | ResponseType::IntegrationTimeout) {
+            exchange.context.integration.error = Some(failure.detail.as_ref().into());
+        }
+        exchange.context.error = Some(failure.clone());
+        let response = gateway_response::render(&failure, exchange.release.as_deref(), &exchange.request, &exchange.context);
+        self.answered(exchange, response)
+    }
+
+    #[expect(clippy::unused_self, reason = "a step of the pipeline like the others")]
+    fn answered(&self, exchange: &mut Exchange, response: Response) -> Response {
+        exchange.context.status = response.status;
+        exchange.context.response_length = response.content.len() as u64;
+        response
+    }
+}
+
+/// Finds the method. What no resource has is answered as API Gateway does, without telling which paths there are.
+fn route(exchange: &mut Exchange) -> Result<(), Failure> {
+    let Some(release) = &exchange.release else { return Err(Failure::forbidden("no stage")) };
+    let overriding = exchange.request.request.fields.text("x-http-method-override").and_then(|name| name.to_ascii_uppercase().parse().ok());
+    if let Some(http_method) = overriding {
+        exchange.request.request.http_method = http_method;
+    }
+    let found = release.routes.find(&exchange.request.request.http_method, &exchange.request.resource_path);
+    let Some(found) = found else {
+        return Err(Failure::new(ResponseType::MissingAuthenticationToken, "Missing Authentication Token")
+            .with_detail("no resource has this path and method"));
+    };
+    exchange.operation = Some(*found.operation);
+    exchange.request.path_parameters = found.parameters;
+    exchange.context.resource = release.operation(*found.operation).map(|operation| Arc::clone(&operation.resource));
+    Ok(())
+}
+
+type Asking = std::pin::Pin<Box<dyn Future<Output = Result<(Answer, Option<Duration>), Failure>> + Send>>;
+
+/// Everything up to the endpoint; what is returned waits for it.
+fn ask(exchange: &mut Exchange, content: Bytes) -> Result<Asking, Failure> {
+    let asked = exchange.asked()?;
+    let coding = asked.request.request.fields.text("content-encoding");
+    let content = coding::decode(content, coding, asked.release.content_limit)?;
+    validate::content(asked.operation, asked.request, &content)?;
+    let (request, overrides) = integration_request::build(asked, &content)?;
+    let backend = Arc::clone(&asked.operation.backend);
+    Ok(Box::pin(async move {
+        let (response, latency) = backend.call(request).await?;
+        Ok((Answer { response, overrides }, latency))
+    }))
+}
+
+/// Compresses what is large enough for a client that wants it, unless the endpoint has.
+fn compress(exchange: &Exchange, response: &mut Response) {
+    const CONTENT_ENCODING: FieldName = FieldName::from_static("Content-Encoding");
+    let Some(minimum) = exchange.release.as_ref().and_then(|release| release.minimum_compression_size) else { return };
+    if response.content.len() < minimum as usize || response.content.is_empty() || response.fields.contains("content-encoding") {
+        return;
+    }
+    let Some(coding) = exchange.request.request.fields.text("accept-encoding").and_then(coding::preferred) else { return };
+    if let Some(encoded) = coding::encode(&response.content, coding) {
+        response.content = encoded;
+        response.fields.append_text(CONTENT_ENCODING, coding.name());
+    }
+}

@@ -1,0 +1,257 @@
+//! An account's nouns into a snapshot: the only way to make one.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use super::addresses::Addresses;
+use super::endpoint_uri::{CallOptions, EndpointUri};
+use super::gateway_responses::GatewayResponses;
+use super::release::{Operation, Release};
+use super::routes::Routes;
+use super::{Snapshot, Stage};
+use crate::apigateway::account::{Account, ApiWithStages};
+use crate::apigateway::api::{Api, Authorization, Method, Resource};
+use crate::apigateway::gateway_response::GatewayResponse;
+use crate::apigateway::integration::{Integration, IntegrationType};
+use crate::apigateway::stage;
+use crate::backend::Backends;
+use crate::document::{Problems, Severity, Spanned};
+use crate::exchange::{ResourceFacts, StageFacts};
+use crate::mapping::content_handling::BinaryMediaTypes;
+use crate::mapping::validation::BodyValidator;
+use crate::openapi::models;
+
+/// The largest content that API Gateway takes, in bytes.
+const AWS_CONTENT: u64 = 10_485_760;
+/// The largest content that is completed in memory where no ceiling of API Gateway's holds.
+const OWN_CONTENT: u64 = 64 << 20;
+
+/// Compiles everything, or says what stands in the way. Opens nothing and reads no clock.
+pub fn compile(account: &Account, backends: &Backends, problems: &mut Problems) -> Snapshot {
+    let mut snapshot = Snapshot { addresses: Addresses::default(), stages: Vec::new() };
+    for api in &account.apis {
+        let models = body_models(&api.api, problems, api);
+        let stages: Vec<Arc<Stage>> =
+            api.stages.iter().map(|stage| Arc::new(compile_stage(account, api, stage, &models, backends, problems))).collect();
+        snapshot.stages.extend(stages.iter().cloned());
+        let named = stages.into_iter().map(|stage| (stage.release.facts.stage.clone(), stage));
+        snapshot.addresses.add_api(&api.id.value, !api.api.disable_execute_api_endpoint, named);
+    }
+    for domain in &account.domain_names {
+        snapshot.addresses.add_domain_name(&domain.domain_name);
+        for mapping in &domain.base_path_mappings {
+            let found = mapping.stage.as_ref().map(|stage| find(&snapshot.stages, &mapping.rest_api_id.value, &stage.value));
+            match found {
+                None => snapshot.addresses.add_api_mapping(&domain.domain_name, &mapping.base_path, &mapping.rest_api_id.value),
+                Some(Some(stage)) => snapshot.addresses.add_mapping(&domain.domain_name, &mapping.base_path, stage),
+                Some(None) => {}
+            }
+        }
+    }
+    snapshot
+}
+
+fn find(stages: &[Arc<Stage>], api_id: &str, name: &str) -> Option<Arc<Stage>> {
+    stages.iter().find(|stage| &*stage.release.facts.api_id == api_id && &*stage.release.facts.stage == name).cloned()
+}
+
+type Models = IndexMap<String, Arc<BodyValidator>>;
+
+/// Compiles the models that some method checks bodies with.
+fn body_models(api: &Api, problems: &mut Problems, place: &ApiWithStages) -> Models {
+    let mut compiled = Models::new();
+    let checked = api.resources.iter().flat_map(|resource| &resource.methods).filter(|method| method.request_validator.body);
+    for name in checked.flat_map(|method| method.request_models.values()) {
+        if compiled.contains_key(name) {
+            continue;
+        }
+        match BodyValidator::compile(&models::document(api, name)) {
+            Ok(validator) => drop(compiled.insert(name.clone(), Arc::new(validator))),
+            Err(error) => {
+                problems.spanned(Severity::Error, &place.id, format!("the model `{name}` cannot be used: {error}"));
+            }
+        }
+    }
+    compiled
+}
+
+fn compile_stage(
+    account: &Account,
+    api: &ApiWithStages,
+    stage: &stage::Stage,
+    models: &Models,
+    backends: &Backends,
+    problems: &mut Problems,
+) -> Stage {
+    let facts = StageFacts {
+        account_id: account.account_id.as_str().into(),
+        api_id: api.id.value.as_str().into(),
+        stage: stage.stage_name.value.as_str().into(),
+        deployment_id: api.deployment_id.as_str().into(),
+        is_canary_request: None,
+    };
+    let mut release = Release {
+        facts: Arc::new(facts),
+        routes: Routes::default(),
+        operations: Vec::new(),
+        gateway_responses: GatewayResponses::new(
+            api.api.gateway_responses.iter().map(|(kind, response): &(_, GatewayResponse)| (*kind, response.clone())),
+        ),
+        variables: stage.variables.clone(),
+        binary_media_types: BinaryMediaTypes::new(&api.api.binary_media_types),
+        minimum_compression_size: api.api.minimum_compression_size,
+        content_limit: if account.aws_limits { AWS_CONTENT } else { OWN_CONTENT },
+        streamed_content_limit: account.aws_limits.then_some(AWS_CONTENT),
+    };
+    for resource in &api.api.resources {
+        let facts = Arc::new(ResourceFacts { id: resource.id.clone(), path: resource.path.clone() });
+        for method in &resource.methods {
+            let Some(integration) = &method.integration else { continue };
+            let place = Place { api: &api.api, resource, method, account };
+            let operation = operation(&place, integration, &facts, &release, models, backends, problems);
+            let index = release.operations.len();
+            match release.routes.insert(&resource.path, method.http_method.as_ref(), index) {
+                Ok(()) => release.operations.push(operation),
+                Err(error) => drop(problems.spanned(Severity::Error, integration, error.to_string())),
+            }
+        }
+    }
+    Stage { release: Arc::new(release), access_log: stage.access_log.clone() }
+}
+
+/// Where a method stands.
+struct Place<'a> {
+    api: &'a Api,
+    resource: &'a Resource,
+    method: &'a Method,
+    account: &'a Account,
+}
+
+fn operation(
+    place: &Place<'_>,
+    integration: &Spanned<Arc<Integration>>,
+    facts: &Arc<ResourceFacts>,
+    release: &Release,
+    models: &Models,
+    backends: &Backends,
+    problems: &mut Problems,
+) -> Operation {
+    let method = place.method;
+    let not_enforced = not_enforced(place.api, method, &integration.value);
+    if let Some(what) = not_enforced {
+        problems.spanned(
+            Severity::Note,
+            integration,
+            format!("not enforced yet: {what}; {} {} is refused with 500", method.name(), place.resource.path),
+        );
+    }
+    let endpoint = endpoint(place, &integration.value, release, problems);
+    let body_validators: Vec<_> = if method.request_validator.body {
+        method
+            .request_models
+            .iter()
+            .filter_map(|(media_type, name)| Some((media_type.as_str().into(), Arc::clone(models.get(name)?))))
+            .collect()
+    } else {
+        Vec::new()
+    };
+    Operation {
+        resource: Arc::clone(facts),
+        method_name: method.name().into(),
+        not_enforced,
+        request_validator: method.request_validator,
+        required_parameters: if method.request_validator.parameters { method.required_parameters.clone() } else { Vec::new() },
+        streams: streams(&integration.value, place.api, &body_validators, endpoint.as_ref()),
+        body_validators,
+        response_statuses: method.response_statuses.iter().filter_map(|status| status.parse().ok()).collect(),
+        backend: backends.of(integration.value.integration_type),
+        integration: Arc::clone(&integration.value),
+        endpoint,
+    }
+}
+
+/// What a method asks for and this build cannot do. Such a method is refused rather than served without it.
+fn not_enforced(api: &Api, method: &Method, integration: &Integration) -> Option<&'static str> {
+    match (&method.authorization, integration.integration_type) {
+        _ if api.has_policy => Some("a resource policy"),
+        (Authorization::AwsIam, _) => Some("AWS_IAM authorization"),
+        (Authorization::Authorizer { .. }, _) => Some("an authorizer"),
+        _ if method.api_key_required => Some("a required API key"),
+        (_, IntegrationType::Aws) => Some("an AWS integration"),
+        (_, IntegrationType::AwsProxy) => Some("an AWS_PROXY integration"),
+        _ => None,
+    }
+}
+
+type Endpoint = Option<Result<EndpointUri, super::endpoint_uri::InvalidEndpoint>>;
+
+/// The address with the stage's variables in it. One that is left without a host answers 500, as at API Gateway, and `check` says so.
+fn endpoint(place: &Place<'_>, integration: &Integration, release: &Release, problems: &mut Problems) -> Endpoint {
+    if !matches!(integration.integration_type, IntegrationType::Http | IntegrationType::HttpProxy) {
+        return None;
+    }
+    let uri = integration.uri.as_ref()?;
+    let text = with_variables(uri, release, problems);
+    let vpc_link = integration.vpc_link.as_ref().map(|link| {
+        let id = with_variables(link, release, problems);
+        if !place.account.vpc_links.iter().any(|known| known.id == id) {
+            problems.spanned(Severity::Error, link, format!("there is no VPC link with the id `{id}`"));
+            problems.help("`vpcLinks` in gateway.yaml names the origins behind a link");
+        }
+        Arc::from(id)
+    });
+    let options = CallOptions {
+        vpc_link,
+        insecure_skip_verification: integration.insecure_skip_verification,
+        allow_link_local: integration.allow_link_local,
+    };
+    let endpoint = EndpointUri::parse(&text, &options);
+    if endpoint.is_err() {
+        let stage = &release.facts.stage;
+        problems.spanned(Severity::Warning, uri, format!("Invalid endpoint address on stage `{stage}`: `{text}`"));
+        problems.help(format!("{} {} answers 500 there, as it would at API Gateway", place.method.name(), place.resource.path));
+    }
+    Some(endpoint)
+}
+
+/// Puts stage variables into a text; one that is not set is empty, as at API Gateway.
+fn with_variables(text: &Spanned<String>, release: &Release, problems: &mut Problems) -> String {
+    let mut out = String::new();
+    let mut rest = text.value.as_str();
+    while let Some((before, after)) = rest.split_once("${stageVariables.") {
+        out.push_str(before);
+        let Some((name, behind)) = after.split_once('}') else {
+            rest = after;
+            break;
+        };
+        match release.variables.get(name) {
+            Some(value) => out.push_str(value),
+            None => {
+                problems.spanned(
+                    Severity::Warning,
+                    text,
+                    format!("the stage `{}` has no variable `{name}`, so it is empty here", release.facts.stage),
+                );
+            }
+        }
+        rest = behind;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Whether content may pass as it arrives: nothing reads, checks or changes it on either way.
+fn streams(
+    integration: &Integration,
+    api: &Api,
+    body_validators: &[(Box<str>, Arc<BodyValidator>)],
+    endpoint: Option<&Result<EndpointUri, super::endpoint_uri::InvalidEndpoint>>,
+) -> bool {
+    integration.integration_type == IntegrationType::HttpProxy
+        && body_validators.is_empty()
+        && api.minimum_compression_size.is_none()
+        && integration.content_handling.is_none()
+        && !integration.request_parameters.iter().any(|parameter| parameter.source.reads_body())
+        && matches!(endpoint, Some(Ok(_)))
+}

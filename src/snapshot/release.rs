@@ -1,0 +1,73 @@
+//! A release: one deployment of an API, ready to run with one set of stage variables.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use super::endpoint_uri::EndpointUri;
+use super::gateway_responses::GatewayResponses;
+use super::routes::Routes;
+use crate::apigateway::api::{RequestValidator, RequiredParameter};
+use crate::apigateway::integration::Integration;
+use crate::backend::Backend;
+use crate::exchange::{ResourceFacts, StageFacts};
+use crate::mapping::content_handling::BinaryMediaTypes;
+use crate::mapping::validation::BodyValidator;
+
+/// One deployment with a stage's settings in it.
+#[derive(Debug)]
+pub struct Release {
+    /// What `$context` knows of the stage.
+    pub facts: Arc<StageFacts>,
+    /// Resource path and method to an index of `operations`.
+    pub routes: Routes<usize>,
+    /// Its methods.
+    pub operations: Vec<Operation>,
+    /// Customised gateway responses.
+    pub gateway_responses: GatewayResponses,
+    /// Stage variables.
+    pub variables: IndexMap<String, String>,
+    /// What counts as binary.
+    pub binary_media_types: BinaryMediaTypes,
+    /// From which size on, in bytes, responses are compressed.
+    pub minimum_compression_size: Option<u32>,
+    /// The largest request content, in bytes, where it is completed in memory.
+    pub content_limit: u64,
+    /// The largest request content where it is streamed.
+    pub streamed_content_limit: Option<u64>,
+}
+
+impl Release {
+    /// The operation at an index.
+    #[must_use]
+    pub fn operation(&self, index: usize) -> Option<&Operation> {
+        self.operations.get(index)
+    }
+}
+
+/// A method of a release.
+#[derive(Debug)]
+pub struct Operation {
+    /// What `$context` knows of the resource.
+    pub resource: Arc<ResourceFacts>,
+    /// `GET`, …, or `ANY`: for tables and metrics.
+    pub method_name: Box<str>,
+    /// What guards the method and cannot be enforced: such a method is refused.
+    pub not_enforced: Option<&'static str>,
+    /// What is validated.
+    pub request_validator: RequestValidator,
+    /// Parameters that must be there, in the order in which they are listed.
+    pub required_parameters: Vec<RequiredParameter>,
+    /// Models by media type.
+    pub body_validators: Vec<(Box<str>, Arc<BodyValidator>)>,
+    /// Statuses that the method declares.
+    pub response_statuses: Vec<u16>,
+    /// What answers.
+    pub integration: Arc<Integration>,
+    /// Whom it asks; nothing for a mock.
+    pub endpoint: Option<Result<EndpointUri, super::endpoint_uri::InvalidEndpoint>>,
+    /// What carries it.
+    pub backend: Arc<dyn Backend>,
+    /// Whether no step needs the content, so that it passes as it arrives.
+    pub streams: bool,
+}
