@@ -9,4 +9,4 @@ mod process;
 mod stage;
 
 pub use load::{Loaded, load};
-pub use process::{Admin, Listener, Process, Tls};
+pub use process::{Admin, Listener, Network, Process, Tls};

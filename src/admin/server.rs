@@ -1,0 +1,140 @@
+//! The admin listener: small, on a loopback address, never for clients.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::Response;
+use pingora::apps::ServerApp;
+use pingora::apps::http_app::{HttpServer, ServeHttp};
+use pingora::protocols::http::ServerSession;
+use pingora::protocols::l4::stream::Stream as L4Stream;
+use tokio::net::TcpListener;
+
+/// What the admin address can ask for.
+#[async_trait]
+pub trait Operator: Send + Sync + 'static {
+    /// Whether requests are served.
+    fn ready(&self) -> bool;
+    /// What a person may want to know beside that, one line each.
+    fn details(&self) -> Vec<String>;
+    /// Reads the configuration anew.
+    ///
+    /// # Errors
+    /// With the problems as JSON.
+    async fn reload(&self) -> Result<serde_json::Value, serde_json::Value>;
+}
+
+/// The admin listener's application.
+pub struct Admin {
+    operator: Arc<dyn Operator>,
+    address: SocketAddr,
+    token_file: Option<PathBuf>,
+}
+
+/// A request to the admin address must be done by then.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Admin {
+    /// Listens and serves until the process ends.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub async fn start(address: SocketAddr, token_file: Option<PathBuf>, operator: Arc<dyn Operator>) -> std::io::Result<()> {
+        let listener = TcpListener::bind(address).await?;
+        let app = Arc::new(HttpServer::new_app(Self { operator, address, token_file }));
+        let (stop, watch) = tokio::sync::watch::channel(false);
+        tokio::spawn(async move {
+            // Held so that the connections' watch stays open.
+            let _stop = stop;
+            while let Ok((stream, _)) = listener.accept().await {
+                let (app, watch) = (Arc::clone(&app), watch.clone());
+                tokio::spawn(
+                    async move { tokio::time::timeout(PATIENCE, app.process_new(Box::new(L4Stream::from(stream)), &watch)).await },
+                );
+            }
+        });
+        Ok(())
+    }
+
+    /// A page in a browser must not reach this address under another name (DNS rebinding): the host is an address or `localhost`.
+    fn is_own_host(&self, host: &str) -> bool {
+        let name = host.rsplit_once(':').map_or(host, |(name, port)| if port.parse::<u16>().is_ok() { name } else { host });
+        let name = name.trim_matches(['[', ']']);
+        name == "localhost"
+            || name
+                .parse::<std::net::IpAddr>()
+                .is_ok_and(|address| address.is_loopback() || address == self.address.ip() || self.address.ip().is_unspecified())
+    }
+
+    /// With a token file, its content is what a caller must send; one that cannot be read lets nobody in.
+    async fn is_allowed(&self, authorization: Option<&str>) -> bool {
+        let Some(path) = &self.token_file else { return true };
+        let Ok(token) = tokio::fs::read_to_string(path).await else { return false };
+        let given = authorization.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+        let token = token.trim();
+        !token.is_empty() && constant_time_equal(given.as_bytes(), token.as_bytes())
+    }
+
+    async fn respond(
+        &self,
+        method: &str,
+        path: &str,
+        query: Option<&str>,
+        host: &str,
+        authorization: Option<&str>,
+    ) -> (u16, &'static str, String) {
+        const TEXT: &str = "text/plain; charset=utf-8";
+        const JSON: &str = "application/json";
+        if !self.is_own_host(host) {
+            return (403, TEXT, "this address serves no other host\n".into());
+        }
+        let allowed = self.is_allowed(authorization).await;
+        match (method, path) {
+            ("GET", "/livez" | "/healthz") => (200, TEXT, "ok\n".into()),
+            ("GET", "/readyz") => {
+                let ready = self.operator.ready();
+                let mut text = if ready { "ok\n" } else { "not ready\n" }.to_owned();
+                if query.is_some_and(|query| query.contains("verbose")) {
+                    text.extend(self.operator.details().iter().map(|line| format!("{line}\n")));
+                }
+                (if ready { 200 } else { 503 }, TEXT, text)
+            }
+            _ if !allowed => (401, JSON, r#"{"message":"Unauthorized"}"#.into()),
+            ("GET", "/metrics") => (200, "text/plain; version=0.0.4; charset=utf-8", crate::observe::metrics()),
+            ("POST", "/reload") => match self.operator.reload().await {
+                Ok(done) => (200, JSON, done.to_string()),
+                Err(problems) => (422, JSON, problems.to_string()),
+            },
+            (_, "/livez" | "/healthz" | "/readyz" | "/metrics" | "/reload") => (405, JSON, r#"{"message":"Method Not Allowed"}"#.into()),
+            _ => (404, JSON, r#"{"message":"Not Found"}"#.into()),
+        }
+    }
+}
+
+/// Takes as long for a wrong token as for a right one of its length.
+fn constant_time_equal(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |differences, (a, b)| differences | (a ^ b)) == 0
+}
+
+#[async_trait]
+impl ServeHttp for Admin {
+    async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+        let head = session.req_header();
+        let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+        let (status, content_type, body) = self
+            .respond(head.method.as_str(), head.uri.path(), head.uri.query(), text("host").unwrap_or_default(), text("authorization"))
+            .await;
+        let body = Bytes::from(body);
+        let response = Response::builder()
+            .status(status)
+            .header("Content-Type", content_type)
+            .header("Content-Length", body.len())
+            .header("Cache-Control", "no-store")
+            .body(body.to_vec());
+        response.unwrap_or_else(|_| Response::new(Vec::new()))
+    }
+}

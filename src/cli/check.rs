@@ -1,0 +1,38 @@
+//! `headgate check`.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::args::{Check, Format};
+use super::{DONE, REFUSED, output};
+use crate::backend::Backends;
+use crate::control;
+use crate::document::{Problems, Severity};
+use crate::outbound::Client;
+
+/// Loads, compiles, and shows what was found.
+pub(super) fn check(arguments: &Check) -> u8 {
+    let backends = Backends::new(Arc::new(Client::new()));
+    let (compiled, problems) = control::compile(&arguments.config.config, &backends);
+    let refused = problems.has_errors() || compiled.is_none();
+    match arguments.format {
+        Format::Text => {
+            output::err(&problems.to_text());
+            output::err(&format!("{}: {}\n", arguments.config.config.display(), summary(&problems)));
+        }
+        Format::Json => output::out(&format!("{:#}\n", json!({ "ok": !refused, "problems": problems.to_json() }))),
+    }
+    if refused { REFUSED } else { DONE }
+}
+
+/// `2 errors, 1 warning, 3 notes`, or that all is well.
+pub(super) fn summary(problems: &Problems) -> String {
+    let parts: Vec<String> = [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Note, "note")]
+        .into_iter()
+        .map(|(severity, name)| (problems.count(severity), name))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, name)| format!("{count} {name}{}", if count == 1 { "" } else { "s" }))
+        .collect();
+    if parts.is_empty() { "no problems".to_owned() } else { parts.join(", ") }
+}

@@ -1,0 +1,78 @@
+//! `headgate routes`.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::args::{Check, Format};
+use super::{DONE, REFUSED, output};
+use crate::backend::Backends;
+use crate::control;
+use crate::outbound::Client;
+use crate::snapshot::Snapshot;
+
+/// Prints every method of every stage.
+pub(super) fn routes(arguments: &Check) -> u8 {
+    let backends = Backends::new(Arc::new(Client::new()));
+    let (compiled, problems) = control::compile(&arguments.config.config, &backends);
+    let Some((_, snapshot)) = compiled.filter(|_| !problems.has_errors()) else {
+        output::err(&problems.to_text());
+        return REFUSED;
+    };
+    let rows = rows(&snapshot);
+    match arguments.format {
+        Format::Json => output::out(&format!("{:#}\n", json!(rows.iter().map(Row::to_json).collect::<Vec<_>>()))),
+        Format::Text => output::out(&table(&rows)),
+    }
+    DONE
+}
+
+/// One line of the table.
+struct Row([String; 6]);
+
+const HEADINGS: [&str; 6] = ["API", "STAGE", "METHOD", "PATH", "INTEGRATION", "NOTE"];
+
+impl Row {
+    fn to_json(&self) -> Value {
+        let [api, stage, method, path, integration, note] = &self.0;
+        json!({ "api": api, "stage": stage, "method": method, "path": path, "integration": integration, "note": note })
+    }
+}
+
+fn rows(snapshot: &Snapshot) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for stage in &snapshot.stages {
+        let release = &stage.release;
+        for operation in &release.operations {
+            let uri = operation.integration.uri.as_ref().map(|uri| format!(" {}", uri.value)).unwrap_or_default();
+            let note = match operation.not_enforced {
+                Some(what) => format!("refused: {what} is not enforced yet"),
+                None if operation.streams => "streams".to_owned(),
+                None => String::new(),
+            };
+            rows.push(Row([
+                release.facts.api_id.to_string(),
+                release.facts.stage.to_string(),
+                operation.method_name.to_string(),
+                operation.resource.path.to_string(),
+                format!("{}{uri}", operation.integration.integration_type.name()),
+                note,
+            ]));
+        }
+    }
+    rows
+}
+
+fn table(rows: &[Row]) -> String {
+    let headings = Row(HEADINGS.map(str::to_owned));
+    let all = || std::iter::once(&headings).chain(rows);
+    let widths: Vec<usize> =
+        (0..6).map(|column| all().filter_map(|row| row.0.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)).collect();
+    let mut text = String::new();
+    for row in all() {
+        let cells: Vec<String> = row.0.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        text.push_str(cells.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}

@@ -1,0 +1,219 @@
+//! `headgate run`.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::json;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Mutex;
+
+use super::args::Run;
+use super::{DONE, REFUSED, check, output};
+use crate::admin::{Admin, Operator};
+use crate::control::{Gateway, Reloaded};
+use crate::observe;
+use crate::pipeline::Pipeline;
+use crate::server::{Edge, Listeners, echo};
+
+/// How often watched files are compared. By content, since a mounted ConfigMap changes by a link that is swapped.
+const WATCH: Duration = Duration::from_millis(500);
+
+/// A gateway that runs.
+struct Running {
+    gateway: Gateway,
+    edge: Arc<Edge>,
+    listeners: Mutex<Listeners>,
+    ready: AtomicBool,
+}
+
+/// Serves until it is told to stop.
+pub(super) fn run(arguments: &Run) -> u8 {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("HEADGATE_LOG")
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,pingora=off,pingora_core=off,pingora_proxy=off")),
+        )
+        .init();
+    observe::count_panics();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("headgate").build();
+    match runtime {
+        Ok(runtime) => {
+            let code = runtime.block_on(serve(arguments));
+            runtime.shutdown_timeout(Duration::from_millis(200));
+            code
+        }
+        Err(error) => refused(&format!("no threads can be started: {error}\n")),
+    }
+}
+
+fn refused(message: &str) -> u8 {
+    output::err(message);
+    REFUSED
+}
+
+async fn serve(arguments: &Run) -> u8 {
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()))
+    else {
+        return refused("signals cannot be received\n");
+    };
+    let gateway = Gateway::new(arguments.config.config.clone());
+    let mut reloaded = match gateway.load() {
+        Ok(reloaded) => reloaded,
+        Err(problems) => {
+            return refused(&format!("{}{}: {}\n", problems.to_text(), arguments.config.config.display(), check::summary(&problems)));
+        }
+    };
+    let running = match start(gateway, &mut reloaded).await {
+        Ok(running) => running,
+        Err(message) => return refused(&format!("{message}\n")),
+    };
+    let process = &reloaded.process;
+    let operator: Arc<dyn Operator> = Arc::<Running>::clone(&running);
+    if let Err(error) = Admin::start(process.admin.address, process.admin.token_file.clone(), operator).await {
+        return refused(&format!("the admin address {} cannot be listened on: {error}\n", process.admin.address));
+    }
+    running.ready.store(true, Ordering::Relaxed);
+    output::err(&banner(&running, &reloaded));
+    tokio::spawn(Arc::clone(running.gateway.client()).check_health());
+    if arguments.watch {
+        tokio::spawn(watch(Arc::clone(&running)));
+    }
+    wait_for_stop(&running, &mut terminate, &mut interrupt, &mut hangup).await;
+    stop(&running, Duration::from_secs(reloaded.process.drain_seconds), &mut interrupt).await;
+    DONE
+}
+
+async fn start(gateway: Gateway, reloaded: &mut Reloaded) -> Result<Arc<Running>, String> {
+    let edge = Arc::new(Edge {
+        pipeline: Pipeline::new(Arc::clone(gateway.current())),
+        client: Arc::clone(gateway.client()),
+        aws_limits: AtomicBool::new(reloaded.aws_limits),
+        trusted_proxies: RwLock::new(reloaded.process.trusted_proxies.clone()),
+        held: Default::default(),
+        request_buffers: reloaded.process.request_buffers,
+        under_way: Default::default(),
+        connections: Default::default(),
+    });
+    gateway.apply(reloaded);
+    let mut listeners = Listeners::new(Arc::clone(&edge));
+    listeners.apply(&reloaded.process.listeners, &reloaded.domain_names)?;
+    if let Some(address) = reloaded.process.echo {
+        echo(address).await.map_err(|error| format!("the echo origin cannot listen on {address}: {error}"))?;
+    }
+    Ok(Arc::new(Running { gateway, edge, listeners: Mutex::new(listeners), ready: AtomicBool::new(false) }))
+}
+
+async fn wait_for_stop(running: &Arc<Running>, terminate: &mut Signal, interrupt: &mut Signal, hangup: &mut Signal) {
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return,
+            _ = interrupt.recv() => return,
+            _ = hangup.recv() => drop(running.reload().await),
+        }
+    }
+}
+
+/// Not ready, no new connections, what is open comes to its end; a second interrupt ends it at once.
+async fn stop(running: &Arc<Running>, limit: Duration, interrupt: &mut Signal) {
+    running.ready.store(false, Ordering::Relaxed);
+    tracing::info!("stopping: no new connections are accepted");
+    let mut listeners = running.listeners.lock().await;
+    tokio::select! {
+        ended = listeners.drain(limit) => if !ended { tracing::warn!("what was still open after {} s was cut", limit.as_secs()) },
+        _ = interrupt.recv() => tracing::warn!("interrupted again: what is open is cut"),
+    }
+    observe::flush();
+}
+
+#[async_trait]
+impl Operator for Running {
+    fn ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
+    }
+
+    fn details(&self) -> Vec<String> {
+        let snapshot = self.gateway.current().load();
+        vec![
+            format!("stages: {}", snapshot.stages.len()),
+            format!("connections: {}", self.edge.connections.load(Ordering::Relaxed)),
+            format!("requests under way: {}", self.edge.under_way.load(Ordering::Relaxed)),
+        ]
+    }
+
+    async fn reload(&self) -> Result<serde_json::Value, serde_json::Value> {
+        let mut listeners = self.listeners.lock().await;
+        // Reading and compiling take their time; other requests must not wait for them on this thread.
+        let loaded = tokio::task::block_in_place(|| self.gateway.load());
+        let result = match loaded {
+            Ok(mut reloaded) => match listeners.apply(&reloaded.process.listeners, &reloaded.domain_names) {
+                Ok(()) => {
+                    self.edge.aws_limits.store(reloaded.aws_limits, Ordering::Relaxed);
+                    self.edge.trusted_proxies.write().unwrap_or_else(PoisonError::into_inner).clone_from(&reloaded.process.trusted_proxies);
+                    self.gateway.apply(&mut reloaded);
+                    Ok(
+                        json!({ "reloaded": true, "stages": self.gateway.current().load().stages.len(), "problems": reloaded.problems.to_json() }),
+                    )
+                }
+                Err(message) => Err(vec![message]),
+            },
+            Err(problems) => Err(problems.to_lines()),
+        };
+        observe::reloaded(result.is_ok());
+        match result {
+            Ok(done) => {
+                tracing::info!("configuration reloaded");
+                Ok(done)
+            }
+            Err(lines) => {
+                let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+                output::err(&format!("{text}reload refused, keeping the running configuration\n"));
+                Err(json!({ "reloaded": false, "problems": lines }))
+            }
+        }
+    }
+}
+
+/// Reloads when the content of a file that was read is another.
+async fn watch(running: Arc<Running>) {
+    let read = |files: Vec<PathBuf>| files.into_iter().map(|path| (std::fs::read(&path).ok(), path)).collect::<Vec<_>>();
+    let mut known = read(running.gateway.files());
+    loop {
+        tokio::time::sleep(WATCH).await;
+        let now = tokio::task::block_in_place(|| read(known.iter().map(|(_, path)| path.clone()).collect()));
+        if now != known {
+            let _ = running.reload().await;
+            let files = running.gateway.files();
+            known = if files.is_empty() { now } else { tokio::task::block_in_place(|| read(files)) };
+        }
+    }
+}
+
+/// What is served where.
+fn banner(running: &Running, reloaded: &Reloaded) -> String {
+    let snapshot = running.gateway.current().load();
+    let mut text = format!("headgate {}\n", env!("CARGO_PKG_VERSION"));
+    let listener = reloaded.process.listeners.first();
+    let scheme = if listener.is_some_and(|listener| listener.tls.is_some()) { "https" } else { "http" };
+    let port = listener.map_or(0, |listener| listener.address.port());
+    let apis: std::collections::HashSet<&str> = snapshot.stages.iter().map(|stage| &*stage.release.facts.api_id).collect();
+    for stage in &snapshot.stages {
+        let facts = &stage.release.facts;
+        let host = if apis.len() == 1 { "localhost".to_owned() } else { format!("{}.execute-api.localhost", facts.api_id) };
+        text.push_str(&format!("  {scheme}://{host}:{port}/{}  {} methods\n", facts.stage, stage.release.operations.len()));
+    }
+    for listener in &reloaded.process.listeners {
+        text.push_str(&format!("  listening on {}{}\n", listener.address, if listener.tls.is_some() { " (TLS)" } else { "" }));
+    }
+    text.push_str(&format!("  admin on http://{}: /readyz, /metrics\n", reloaded.process.admin.address));
+    let summary = check::summary(&reloaded.problems);
+    if summary != "no problems" {
+        text.push_str(&format!("  {summary}: `headgate check` shows them\n"));
+    }
+    text
+}

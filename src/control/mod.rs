@@ -1,0 +1,5 @@
+//! The operator's verbs as functions: each is called by a command and by the admin address alike.
+
+mod reload;
+
+pub use reload::{Gateway, Reloaded, compile};

@@ -1,0 +1,103 @@
+//! Loading and reloading: whole or not at all.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::apigateway::account::DomainName;
+use crate::backend::Backends;
+use crate::config::{self, Loaded, Process};
+use crate::document::Problems;
+use crate::outbound::Client;
+use crate::snapshot::{self, Current, Snapshot};
+
+/// The configuration that a gateway runs, and how it is replaced.
+#[derive(Debug)]
+pub struct Gateway {
+    path: PathBuf,
+    backends: Backends,
+    client: Arc<Client>,
+    current: Arc<Current>,
+    files: Mutex<Vec<PathBuf>>,
+}
+
+/// What a successful reload hands to the server.
+#[derive(Debug)]
+pub struct Reloaded {
+    /// The process's settings, listeners among them.
+    pub process: Process,
+    /// Custom domains, for their certificates.
+    pub domain_names: Vec<DomainName>,
+    /// Whether API Gateway's ceilings hold.
+    pub aws_limits: bool,
+    /// Warnings and notes.
+    pub problems: Problems,
+    snapshot: Snapshot,
+    vpc_links: Vec<crate::apigateway::account::VpcLink>,
+    files: Vec<PathBuf>,
+}
+
+/// Loads and compiles a configuration without serving it.
+#[must_use]
+pub fn compile(path: &Path, backends: &Backends) -> (Option<(Loaded, Snapshot)>, Problems) {
+    let (loaded, mut problems) = config::load(path);
+    let compiled = loaded.map(|loaded| {
+        let snapshot = snapshot::compile(&loaded.account, backends, &mut problems);
+        (loaded, snapshot)
+    });
+    (compiled, problems)
+}
+
+impl Gateway {
+    /// A gateway that serves nothing yet.
+    #[must_use]
+    pub fn new(path: PathBuf) -> Self {
+        let client = Arc::new(Client::new());
+        let backends = Backends::new(Arc::clone(&client));
+        Self { path, backends, client, current: Arc::new(Current::new(Snapshot::default())), files: Mutex::default() }
+    }
+
+    /// The client that calls endpoints.
+    #[must_use]
+    pub const fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
+    /// What is served.
+    #[must_use]
+    pub const fn current(&self) -> &Arc<Current> {
+        &self.current
+    }
+
+    /// Every file that the configuration was read from.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads everything anew. Nothing is served of it before [`Self::apply`].
+    ///
+    /// # Errors
+    /// With all problems, if one of them is an error.
+    pub fn load(&self) -> Result<Reloaded, Problems> {
+        let (compiled, problems) = compile(&self.path, &self.backends);
+        match compiled {
+            Some((loaded, snapshot)) if !problems.has_errors() => Ok(Reloaded {
+                process: loaded.process,
+                domain_names: loaded.account.domain_names,
+                aws_limits: loaded.account.aws_limits,
+                problems,
+                snapshot,
+                vpc_links: loaded.account.vpc_links,
+                files: loaded.files,
+            }),
+            _ => Err(problems),
+        }
+    }
+
+    /// Serves what was loaded, to every request that begins from now on.
+    pub fn apply(&self, reloaded: &mut Reloaded) {
+        self.client.origins().set_vpc_links(&reloaded.vpc_links);
+        *self.files.lock().unwrap_or_else(PoisonError::into_inner) = std::mem::take(&mut reloaded.files);
+        self.current.replace(std::mem::take(&mut reloaded.snapshot));
+    }
+}

@@ -1,0 +1,268 @@
+//! What no request may be, checked before anything reads it: ambiguous framing, impossible names, paths with two readings.
+//!
+//! One function for HTTP/1 and HTTP/2 alike. What is refused here is answered with a plain message and `Connection: close`, and nothing
+//! of it or behind it is forwarded (RFC 9112, sections 3, 5 and 6; RFC 9113, section 8).
+
+use http::{HeaderMap, Method, Version};
+use pingora::http::RequestHeader;
+
+/// Limits of a head.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HeadLimits {
+    target: usize,
+    values: usize,
+}
+
+const LINES: usize = 200;
+const LINE: usize = 32 << 10;
+
+impl HeadLimits {
+    /// API Gateway's own limits, or ours.
+    pub(super) const fn new(aws: bool) -> Self {
+        if aws { Self { target: 10_240, values: 10_240 } } else { Self { target: 16 << 10, values: 64 << 10 } }
+    }
+}
+
+/// A refusal: status and message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Refused(pub(super) u16, pub(super) &'static str);
+
+const BAD: Refused = Refused(400, "Bad Request");
+
+/// The parts of a head that were accepted.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Target<'r> {
+    /// In lower case, without its port.
+    pub(super) host: String,
+    /// Beginning with `/`.
+    pub(super) path: &'r str,
+    pub(super) query: Option<&'r str>,
+}
+
+/// Checks a head.
+pub(super) fn check(head: &RequestHeader, limits: HeadLimits) -> Result<Target<'_>, Refused> {
+    method(&head.method)?;
+    framing(head.version, &head.headers)?;
+    fields(head, limits)?;
+    let raw = head.raw_path();
+    if raw.len() > limits.target {
+        return Err(Refused(414, "Request URI too long"));
+    }
+    let text = std::str::from_utf8(raw).map_err(|_| BAD)?;
+    let (authority, target) = split(head, text)?;
+    let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+    encoded(path)?;
+    query.map_or(Ok(()), encoded)?;
+    segments(path)?;
+    Ok(Target { host: host(head, authority)?, path, query })
+}
+
+/// The methods that API Gateway can configure; others are refused at the door.
+fn method(method: &Method) -> Result<(), Refused> {
+    match *method {
+        Method::GET | Method::PUT | Method::POST | Method::DELETE | Method::PATCH | Method::OPTIONS | Method::HEAD => Ok(()),
+        _ => Err(Refused(405, "Method Not Allowed")),
+    }
+}
+
+/// One way to find the content's end: one length in digits, or `chunked` alone on HTTP/1.1.
+fn framing(version: Version, headers: &HeaderMap) -> Result<(), Refused> {
+    let mut lengths = headers.get_all("content-length").iter();
+    let length = lengths.next();
+    if lengths.next().is_some() || length.is_some_and(|value| !is_length(value.as_bytes())) {
+        return Err(BAD);
+    }
+    let mut codings = headers.get_all("transfer-encoding").iter();
+    let Some(coding) = codings.next() else { return Ok(()) };
+    let sound = codings.next().is_none() && coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if !sound || length.is_some() || version != Version::HTTP_11 { Err(BAD) } else { Ok(()) }
+}
+
+fn is_length(value: &[u8]) -> bool {
+    (1..=18).contains(&value.len()) && value.iter().all(u8::is_ascii_digit)
+}
+
+fn fields(head: &RequestHeader, limits: HeadLimits) -> Result<(), Refused> {
+    let too_large = Refused(431, "Request Header Fields Too Large");
+    if head.headers.len() > LINES {
+        return Err(too_large);
+    }
+    let mut size = 0;
+    for (name, value) in &head.headers {
+        let value = value.as_bytes();
+        size += value.len() + name.as_str().len();
+        if value.len() > LINE || size > limits.values {
+            return Err(too_large);
+        }
+        if value.iter().any(|&byte| (byte < 0x20 && byte != b'\t') || byte == 0x7f) {
+            return Err(BAD);
+        }
+    }
+    Ok(())
+}
+
+/// Authority and origin form of the target; the authority only where the target has one.
+fn split<'r>(head: &'r RequestHeader, text: &'r str) -> Result<(Option<&'r str>, &'r str), Refused> {
+    if head.version == Version::HTTP_2 {
+        let target = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+        return Ok((head.uri.authority().map(http::uri::Authority::as_str), target)).and_then(rooted);
+    }
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    match rest {
+        Some(rest) => rooted(rest.find(['/', '?']).map_or((Some(rest), "/"), |at| (rest.get(..at), rest.get(at..).unwrap_or("/")))),
+        None => rooted((None, text)),
+    }
+}
+
+fn rooted<'r>((authority, target): (Option<&'r str>, &'r str)) -> Result<(Option<&'r str>, &'r str), Refused> {
+    if target.starts_with('/') { Ok((authority, target)) } else { Err(BAD) }
+}
+
+/// The host that the request is for: one, well formed, and the same wherever it is said.
+fn host(head: &RequestHeader, authority: Option<&str>) -> Result<String, Refused> {
+    let mut named = head.headers.get_all("host").iter();
+    let field = named.next().map(|value| std::str::from_utf8(value.as_bytes()).map_err(|_| BAD)).transpose()?;
+    if named.next().is_some() || authority.zip(field).is_some_and(|(authority, field)| !authority.eq_ignore_ascii_case(field)) {
+        return Err(BAD);
+    }
+    // HTTP/1.0 need not name one.
+    let Some(text) = authority.or(field) else { return if head.version == Version::HTTP_10 { Ok(String::new()) } else { Err(BAD) } };
+    without_port(text).map(str::to_ascii_lowercase).ok_or(BAD)
+}
+
+fn without_port(text: &str) -> Option<&str> {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (host, rest) = rest.split_once(']')?;
+            host.parse::<std::net::Ipv6Addr>().ok()?;
+            (host, if rest.is_empty() { None } else { Some(rest.strip_prefix(':')?) })
+        }
+        None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
+    };
+    let plain = text.starts_with('[') || host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
+    let sound = !host.is_empty() && plain && port.is_none_or(|port| port.parse::<u16>().is_ok());
+    sound.then_some(host)
+}
+
+/// Percent triplets are whole, none is NUL, and nothing stands there that a URI must encode (`|` and its like aside: RFC 3986, section 2).
+fn encoded(text: &str) -> Result<(), Refused> {
+    let bytes = text.as_bytes();
+    for (at, &byte) in bytes.iter().enumerate() {
+        match byte {
+            b'%' => match bytes.get(at + 1..at + 3) {
+                Some([b'0', b'0']) => return Err(BAD),
+                Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => {}
+                _ => return Err(BAD),
+            },
+            // The service refuses a bare `|`; blanks, controls, the fragment and what is not ASCII have no place in a target.
+            0..=0x20 | 0x7f.. | b'|' | b'#' => return Err(BAD),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A segment that is, or after one decoding becomes, `.` or `..` would mean another path to whoever resolves it.
+fn segments(path: &str) -> Result<(), Refused> {
+    if !path.contains(['.', '%', '\\']) {
+        return Ok(());
+    }
+    let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
+    let climbs = |text: &str| text.split(['/', '\\']).any(|segment| matches!(segment.split(';').next(), Some("." | "..")));
+    if climbs(path) || climbs(&decoded) { Err(BAD) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(method: &str, target: &str, fields: &[(&'static str, &str)]) -> RequestHeader {
+        let mut head = RequestHeader::build(method, target.as_bytes(), None).unwrap();
+        head.set_version(Version::HTTP_11);
+        for (name, value) in fields {
+            head.append_header(*name, *value).unwrap();
+        }
+        head
+    }
+
+    fn status(method: &str, target: &str, fields: &[(&'static str, &str)]) -> u16 {
+        check(&head(method, target, fields), HeadLimits::new(false)).map_or_else(|refused| refused.0, |_| 200)
+    }
+
+    const HOST: (&str, &str) = ("Host", "a");
+
+    #[test]
+    fn only_the_seven_methods_enter() {
+        assert_eq!(status("GET", "/", &[HOST]), 200);
+        for method in ["TRACE", "CONNECT", "BREW", "get"] {
+            assert_eq!(status(method, "/", &[HOST]), 405, "{method}");
+        }
+    }
+
+    #[test]
+    fn content_has_one_end() {
+        assert_eq!(status("POST", "/", &[HOST, ("Content-Length", "5")]), 200);
+        assert_eq!(status("POST", "/", &[HOST, ("Transfer-Encoding", "Chunked")]), 200);
+        for value in ["", "+5", "0x5", "5,5", "5 ", "9999999999999999999"] {
+            assert_eq!(status("POST", "/", &[HOST, ("Content-Length", value)]), 400, "{value}");
+        }
+        for value in ["xchunked", "chunked, chunked", "identity", "chunked,", "gzip, chunked"] {
+            assert_eq!(status("POST", "/", &[HOST, ("Transfer-Encoding", value)]), 400, "{value}");
+        }
+        assert_eq!(status("POST", "/", &[HOST, ("Content-Length", "5"), ("Content-Length", "5")]), 400);
+        assert_eq!(status("POST", "/", &[HOST, ("Content-Length", "5"), ("Transfer-Encoding", "chunked")]), 400);
+        let mut old = head("POST", "/", &[HOST, ("Transfer-Encoding", "chunked")]);
+        old.set_version(Version::HTTP_10);
+        assert!(check(&old, HeadLimits::new(false)).is_err());
+    }
+
+    #[test]
+    fn there_is_one_well_formed_host() {
+        assert_eq!(status("GET", "/", &[]), 400);
+        assert_eq!(status("GET", "/", &[HOST, ("Host", "b")]), 400);
+        for host in ["a/b", "a?b", "[::1", "a%00b", "a:99999", "", "a b", "u@h"] {
+            assert_eq!(status("GET", "/", &[("Host", host)]), 400, "{host}");
+        }
+        for host in ["a:80", "[::1]:80", "A.b-c_d", "127.0.0.1"] {
+            assert_eq!(status("GET", "/", &[("Host", host)]), 200, "{host}");
+        }
+        assert_eq!(status("GET", "http://a/x", &[HOST]), 200);
+        assert_eq!(status("GET", "http://b/x", &[HOST]), 400);
+    }
+
+    #[test]
+    fn a_path_has_one_reading() {
+        for path in [
+            "/%zz",
+            "/%u002e",
+            "/%0",
+            "/%00",
+            "/a/../b",
+            "/a/%2e%2e/b",
+            "/a/%2E./b",
+            "/..%2fb",
+            "/a\\..\\b",
+            "/..;x/b",
+            "/a?b=|c",
+            "/a#b",
+            "*",
+        ] {
+            assert_eq!(status("GET", path, &[HOST]), 400, "{path}");
+        }
+        for path in ["/a%41%7e", "//a//b/", "/a..b/.c", "/a%2Fb", "/a?b=..%2f", "/%c0%ae%c0%ae/x"] {
+            assert_eq!(status("GET", path, &[HOST]), 200, "{path}");
+        }
+    }
+
+    #[test]
+    fn heads_are_bounded() {
+        let long = "x".repeat(17 << 10);
+        assert_eq!(status("GET", &format!("/{long}"), &[HOST]), 414);
+        let line = "x".repeat(33 << 10);
+        assert_eq!(status("GET", "/", &[HOST, ("X", &line)]), 431);
+        let many: Vec<(&'static str, &str)> = std::iter::once(HOST).chain((0..200).map(|_| ("X", "1"))).collect();
+        assert_eq!(status("GET", "/", &many), 431);
+        let aws = head("GET", "/", &[HOST, ("X", &"x".repeat(10_241))]);
+        assert_eq!(check(&aws, HeadLimits::new(true)).unwrap_err().0, 431);
+    }
+}
