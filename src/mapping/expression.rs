@@ -5,6 +5,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::{json, json_path};
+use crate::vtl::Value;
+
 /// A parsed expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expression {
@@ -129,20 +132,18 @@ pub struct MalformedJson;
 /// # Errors
 /// When content that begins like JSON is none (recorded: the request fails then; other text passes as it is).
 pub fn body_value<'b>(content: &'b str, path: Option<&str>) -> Result<Option<Cow<'b, str>>, MalformedJson> {
-    use serde_json::Value;
     if content.is_empty() {
         return Ok(path.is_none().then_some(Cow::Borrowed("{}")));
     }
-    let looks_like_json = content.trim_start().starts_with(['{', '[', '"', '\'']);
-    let parsed = serde_json::from_str::<Value>(content);
-    if looks_like_json && parsed.is_err() {
+    let parsed = json::parse(content);
+    if parsed.is_none() {
         return Err(MalformedJson);
     }
     let Some(path) = path else { return Ok(Some(Cow::Borrowed(content))) };
-    Ok(parsed.ok().and_then(|root| crate::mapping::json_path::find(&root, path)).and_then(|value| match value {
+    Ok(parsed.and_then(|root| json_path::find(&root, path)).and_then(|value| match value {
         Value::Null => None,
-        Value::String(text) => Some(Cow::Owned(text)),
-        other => Some(Cow::Owned(other.to_string())),
+        Value::String(text) => Some(Cow::Owned(text.to_string())),
+        other => Some(Cow::Owned(other.to_json())),
     }))
 }
 

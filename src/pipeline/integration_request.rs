@@ -93,7 +93,7 @@ fn mapped_content(asked: Asked<'_>, content: &Bytes) -> Result<(Bytes, Overrides
         context: asked.context,
         overrides: &overrides,
     };
-    let (text, overrides) = template::render(template, &input)?;
+    let (text, overrides) = template::render(template, &input, &asked.release.template_limits)?;
     Ok((Content::Text(text).into_bytes(), overrides))
 }
 

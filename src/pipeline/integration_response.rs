@@ -80,7 +80,7 @@ fn mapped(asked: Asked<'_>, chosen: &IntegrationResponse, answer: &Answer) -> Re
                 context: asked.context,
                 overrides: &answer.overrides,
             };
-            let (text, left) = template::render(template, &input)?;
+            let (text, left) = template::render(template, &input, &asked.release.template_limits)?;
             overrides = left;
             Bytes::from(text)
         }

@@ -21,6 +21,7 @@ use crate::exchange::{ResourceFacts, StageFacts};
 use crate::mapping::content_handling::BinaryMediaTypes;
 use crate::mapping::validation::BodyValidator;
 use crate::openapi::models;
+use crate::vtl::Limits;
 
 /// The largest content that API Gateway takes, in bytes.
 const AWS_CONTENT: u64 = 10_485_760;
@@ -101,6 +102,7 @@ fn compile_stage(
         variables: stage.variables.clone(),
         binary_media_types: BinaryMediaTypes::new(&api.api.binary_media_types),
         minimum_compression_size: api.api.minimum_compression_size,
+        template_limits: Limits { rounds: account.aws_limits.then_some(1000), ..Limits::default() },
         content_limit: if account.aws_limits { AWS_CONTENT } else { OWN_CONTENT },
         streamed_content_limit: account.aws_limits.then_some(AWS_CONTENT),
     };

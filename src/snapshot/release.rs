@@ -31,6 +31,8 @@ pub struct Release {
     pub binary_media_types: BinaryMediaTypes,
     /// From which size on, in bytes, responses are compressed.
     pub minimum_compression_size: Option<u32>,
+    /// What a template may cost.
+    pub template_limits: crate::vtl::Limits,
     /// The largest request content, in bytes, where it is completed in memory.
     pub content_limit: u64,
     /// The largest request content where it is streamed.

@@ -1,0 +1,274 @@
+//! Jayway's JSONPath: a definite path gives a value, an indefinite one (wildcard, deep scan, filter, slice, union) always a list.
+
+mod filter;
+mod parse;
+
+use indexmap::IndexMap;
+
+use crate::vtl::{Key, Value};
+use filter::Filter;
+
+/// Values that one path may visit.
+const VISITED: usize = 100_000;
+
+/// A parsed path.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JsonPath {
+    steps: Vec<Step>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Step {
+    Property(Box<str>),
+    /// `['a','b']`: a map of both.
+    Properties(Vec<Box<str>>),
+    Index(i64),
+    Indexes(Vec<i64>),
+    Slice(Option<i64>, Option<i64>),
+    Wildcard,
+    /// `..`: every value below, itself included; the next step is taken from each.
+    Descend,
+    Filter(Filter),
+    /// `.length()` and its like, at the end.
+    Function(Function),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Function {
+    Length,
+    Sum,
+    Min,
+    Max,
+    Average,
+}
+
+/// Why a path gives nothing but an end to the rendering.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    /// It is no path.
+    #[error("`{0}` is no JSONPath")]
+    Malformed(String),
+    /// It visits too much.
+    #[error("the JSONPath visits more than {VISITED} values")]
+    TooMuch,
+}
+
+impl JsonPath {
+    /// Reads a path; one without `$` is read as if it had `$.` before it.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn parse(text: &str) -> Result<Self, PathError> {
+        parse::path(text).map(|steps| Self { steps }).ok_or_else(|| PathError::Malformed(text.chars().take(80).collect()))
+    }
+
+    /// Whether the path can give only one value.
+    #[must_use]
+    pub fn is_definite(&self) -> bool {
+        self.steps.iter().all(|step| matches!(step, Step::Property(_) | Step::Properties(_) | Step::Index(_) | Step::Function(_)))
+    }
+
+    /// The value at the path; nothing where a definite path leads nowhere.
+    ///
+    /// # Errors
+    /// When it visits too many values.
+    pub fn find(&self, root: &Value) -> Result<Option<Value>, PathError> {
+        let mut search = Search { visited: 0 };
+        let (functions, steps) = match self.steps.split_last() {
+            Some((Step::Function(function), before)) => (Some(*function), before),
+            _ => (None, self.steps.as_slice()),
+        };
+        let definite = steps.iter().all(|step| matches!(step, Step::Property(_) | Step::Properties(_) | Step::Index(_)));
+        let found = if definite { search.one(root, steps)? } else { search.many(root, steps)?.map(Value::json_list) };
+        Ok(match functions {
+            Some(function) => found.and_then(|value| apply(function, &value)),
+            None => found,
+        })
+    }
+}
+
+/// The value at a path without its leading `$.`, as parameter mappings write it.
+pub fn find(root: &Value, path: &str) -> Option<Value> {
+    JsonPath::parse(path).ok()?.find(root).ok().flatten()
+}
+
+struct Search {
+    visited: usize,
+}
+
+impl Search {
+    fn visit(&mut self, count: usize) -> Result<(), PathError> {
+        self.visited += count;
+        if self.visited > VISITED { Err(PathError::TooMuch) } else { Ok(()) }
+    }
+
+    fn one(&mut self, root: &Value, steps: &[Step]) -> Result<Option<Value>, PathError> {
+        let mut value = root.clone();
+        for step in steps {
+            self.visit(1)?;
+            match single(&value, step) {
+                Some(next) => value = next,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(value))
+    }
+
+    /// All values; nothing where a definite beginning leads nowhere.
+    fn many(&mut self, root: &Value, steps: &[Step]) -> Result<Option<Vec<Value>>, PathError> {
+        let mut values = vec![root.clone()];
+        let mut definite = true;
+        for step in steps {
+            let mut next = Vec::new();
+            for value in &values {
+                self.expand(value, step, &mut next)?;
+            }
+            definite = definite && matches!(step, Step::Property(_) | Step::Index(_));
+            if definite && next.is_empty() {
+                return Ok(None);
+            }
+            values = next;
+        }
+        Ok(Some(values))
+    }
+
+    fn expand(&mut self, value: &Value, step: &Step, out: &mut Vec<Value>) -> Result<(), PathError> {
+        let before = out.len();
+        match (step, value) {
+            (Step::Wildcard, Value::List(list)) => out.extend(list.items.borrow().iter().cloned()),
+            (Step::Wildcard, Value::Map(map)) => out.extend(map.entries.borrow().values().cloned()),
+            (Step::Indexes(indexes), _) => out.extend(indexes.iter().filter_map(|index| single(value, &Step::Index(*index)))),
+            (Step::Slice(from, to), Value::List(list)) => out.extend(slice(&list.items.borrow(), *from, *to)),
+            (Step::Filter(filter), Value::List(list)) => {
+                let items = list.items.borrow();
+                self.visit(items.len())?;
+                out.extend(items.iter().filter(|item| filter.holds(item)).cloned());
+            }
+            (Step::Filter(filter), Value::Map(_)) if filter.holds(value) => out.push(value.clone()),
+            (Step::Descend, _) => self.descend(value, out)?,
+            // A property of a list's elements: Jayway looks into each of them when the path is indefinite already.
+            _ => out.extend(single(value, step)),
+        }
+        self.visit(out.len() - before + 1)
+    }
+
+    /// Breadth by breadth would change the order; a stack of our own keeps it without using the call stack.
+    fn descend(&mut self, value: &Value, out: &mut Vec<Value>) -> Result<(), PathError> {
+        let mut stack = vec![value.clone()];
+        while let Some(value) = stack.pop() {
+            self.visit(1)?;
+            match &value {
+                Value::List(list) => stack.extend(list.items.borrow().iter().rev().cloned()),
+                Value::Map(map) => stack.extend(map.entries.borrow().values().rev().cloned()),
+                _ => {}
+            }
+            out.push(value);
+        }
+        Ok(())
+    }
+}
+
+fn single(value: &Value, step: &Step) -> Option<Value> {
+    match (step, value) {
+        (Step::Property(name), Value::Map(map)) => map.entries.borrow().get(&Key::from(&**name)).cloned(),
+        (Step::Properties(names), Value::Map(map)) => {
+            let entries = map.entries.borrow();
+            let found: IndexMap<Key, Value> = names
+                .iter()
+                .map(|name| Key::from(&**name))
+                .filter_map(|key| entries.get(&key).cloned().map(|value| (key, value)))
+                .collect();
+            Some(Value::map(found))
+        }
+        (Step::Index(index), Value::List(list)) => {
+            let items = list.items.borrow();
+            usize::try_from(*index).ok().and_then(|index| items.get(index)).cloned()
+        }
+        _ => None,
+    }
+}
+
+fn slice(items: &[Value], from: Option<i64>, to: Option<i64>) -> Vec<Value> {
+    let length = items.len() as i64;
+    let bound = |index: i64| usize::try_from(if index < 0 { (index + length).max(0) } else { index.min(length) }).unwrap_or(0);
+    let (from, to) = (bound(from.unwrap_or(0)), bound(to.unwrap_or(length)));
+    items.get(from..to.max(from)).unwrap_or_default().to_vec()
+}
+
+fn apply(function: Function, value: &Value) -> Option<Value> {
+    if let (Function::Length, Value::Map(map)) = (function, value) {
+        return Some(Value::Integer(map.entries.borrow().len() as i64));
+    }
+    if let (Function::Length, Value::String(text)) = (function, value) {
+        return Some(Value::Integer(text.chars().count() as i64));
+    }
+    let Value::List(list) = value else { return None };
+    let items = list.items.borrow();
+    if function == Function::Length {
+        return Some(Value::Integer(items.len() as i64));
+    }
+    let numbers: Vec<f64> = items.iter().filter(|item| item.is_number()).filter_map(|item| item.to_text().parse().ok()).collect();
+    let folded = numbers.iter().copied();
+    let result = match function {
+        Function::Length => return None,
+        Function::Sum => folded.sum(),
+        Function::Min => folded.reduce(f64::min)?,
+        Function::Max => folded.reduce(f64::max)?,
+        Function::Average if numbers.is_empty() => return None,
+        Function::Average => folded.sum::<f64>() / numbers.len() as f64,
+    };
+    Some(Value::Double(result))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mapping::json;
+
+    const BODY: &str = r#"{"tags":["red","green","blue"],"items":[{"sku":"A1","price":10,"cat":"x"},{"sku":"B2","price":5.5,"cat":"y"}],"o":{"a":1,"b":2},"nums":[5,3]}"#;
+
+    fn find(path: &str) -> String {
+        let root = json::parse(BODY).unwrap();
+        JsonPath::parse(path).unwrap().find(&root).unwrap().map_or_else(|| "nothing".into(), |value| value.to_json())
+    }
+
+    #[test]
+    fn definite_paths_give_values() {
+        assert_eq!(find("$.tags[1]"), r#""green""#);
+        assert_eq!(find("$['o']['a']"), "1");
+        assert_eq!(find("o.b"), "2");
+        assert_eq!(find("$['o']['a','b']"), r#"{"a":1,"b":2}"#);
+        for path in ["$.zz", "$.zz.y[0]", "$.tags[9]", "$.tags.a", "$.zz[*]"] {
+            assert_eq!(find(path), "nothing", "{path}");
+        }
+    }
+
+    #[test]
+    fn indefinite_paths_give_lists() {
+        assert_eq!(find("$.tags[0,2]"), r#"["red","blue"]"#);
+        assert_eq!(find("$.tags[-2:]"), r#"["green","blue"]"#);
+        assert_eq!(find("$.items[*].sku"), r#"["A1","B2"]"#);
+        assert_eq!(find("$..sku"), r#"["A1","B2"]"#);
+        assert_eq!(find("$.o.*"), "[1,2]");
+        assert_eq!(find("$.tags.length()"), "3");
+        assert_eq!(find("$.nums.sum()"), "8.0");
+    }
+
+    #[test]
+    fn filters_choose() {
+        assert_eq!(find("$.items[?(@.price > 9)].sku"), r#"["A1"]"#);
+        assert_eq!(find("$.items[?(@.cat == 'y' || @.price >= 10)].sku"), r#"["A1","B2"]"#);
+        assert_eq!(find("$.items[?(!(@.cat != 'x') && @.sku =~ /^A.*/)].sku"), r#"["A1"]"#);
+        assert_eq!(find("$.items[?(@.cat in ['y','z'])].sku"), r#"["B2"]"#);
+        assert_eq!(find("$.items[?(@.zz)]"), "[]");
+        assert_eq!(find("$.nums[?(@ > 3)]"), "[5]");
+    }
+
+    #[test]
+    fn what_is_no_path_is_refused() {
+        for path in ["", "$.", "$[", "$['a", "$[?(@.a", "$.a[b]", "$x"] {
+            assert!(JsonPath::parse(path).is_err(), "{path}");
+        }
+        assert!(JsonPath::parse(&"(".repeat(5000)).is_err());
+    }
+}

@@ -1,0 +1,300 @@
+//! Text into steps.
+
+use super::filter::{Comparison, Filter, Operand};
+use super::{Function, JsonPath, Step};
+use crate::vtl::Value;
+
+/// Of a path's text, in bytes.
+const LENGTH: usize = 4096;
+/// Parentheses within parentheses.
+const DEPTH: usize = 32;
+
+/// Reads a whole path.
+pub(super) fn path(text: &str) -> Option<Vec<Step>> {
+    let text = text.trim();
+    if text.is_empty() || text.len() > LENGTH {
+        return None;
+    }
+    let mut cursor = Cursor { text, at: 0, depth: 0 };
+    if !cursor.eat("$") && !cursor.eat("@") && !text.starts_with('[') {
+        let step = cursor.name()?;
+        let mut steps = vec![Step::Property(step)];
+        steps.extend(cursor.steps()?);
+        return cursor.rest().is_empty().then_some(steps);
+    }
+    let steps = cursor.steps()?;
+    cursor.rest().is_empty().then_some(steps)
+}
+
+struct Cursor<'t> {
+    text: &'t str,
+    at: usize,
+    depth: usize,
+}
+
+impl<'t> Cursor<'t> {
+    fn rest(&self) -> &'t str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn eat(&mut self, wanted: &str) -> bool {
+        let found = self.rest().starts_with(wanted);
+        self.at += if found { wanted.len() } else { 0 };
+        found
+    }
+
+    fn blanks(&mut self) {
+        self.at += self.rest().len() - self.rest().trim_start().len();
+    }
+
+    fn take(&mut self, while_: impl Fn(char) -> bool) -> &'t str {
+        let rest = self.rest();
+        let end = rest.find(|c| !while_(c)).unwrap_or(rest.len());
+        self.at += end;
+        rest.get(..end).unwrap_or_default()
+    }
+
+    fn name(&mut self) -> Option<Box<str>> {
+        let name = self.take(|c| !".[]()' ,=!<>&|~".contains(c));
+        (!name.is_empty()).then(|| name.into())
+    }
+
+    fn steps(&mut self) -> Option<Vec<Step>> {
+        let mut steps = Vec::new();
+        loop {
+            if self.eat("..") {
+                steps.push(Step::Descend);
+                if self.rest().starts_with('[') {
+                    continue;
+                }
+                steps.push(if self.eat("*") { Step::Wildcard } else { Step::Property(self.name()?) });
+            } else if self.eat(".") {
+                steps.push(self.dotted()?);
+            } else if self.eat("[") {
+                steps.push(self.bracket()?);
+            } else {
+                return Some(steps);
+            }
+        }
+    }
+
+    fn dotted(&mut self) -> Option<Step> {
+        if self.eat("*") {
+            return Some(Step::Wildcard);
+        }
+        let name = self.name()?;
+        if !self.eat("()") {
+            return Some(Step::Property(name));
+        }
+        let function = match &*name {
+            "length" | "size" => Function::Length,
+            "sum" => Function::Sum,
+            "min" => Function::Min,
+            "max" => Function::Max,
+            "avg" => Function::Average,
+            _ => return None,
+        };
+        Some(Step::Function(function))
+    }
+
+    fn bracket(&mut self) -> Option<Step> {
+        self.blanks();
+        let step = if self.eat("*") {
+            Step::Wildcard
+        } else if self.eat("?") {
+            self.blanks();
+            if !self.eat("(") {
+                return None;
+            }
+            let filter = self.either()?;
+            self.blanks();
+            if !self.eat(")") {
+                return None;
+            }
+            Step::Filter(filter)
+        } else if self.rest().starts_with(['\'', '"']) {
+            self.names()?
+        } else {
+            self.numbers()?
+        };
+        self.blanks();
+        self.eat("]").then_some(step)
+    }
+
+    fn names(&mut self) -> Option<Step> {
+        let mut names = Vec::new();
+        loop {
+            self.blanks();
+            names.push(self.quoted()?.into());
+            self.blanks();
+            if !self.eat(",") {
+                break;
+            }
+        }
+        Some(if names.len() == 1 { Step::Property(names.pop()?) } else { Step::Properties(names) })
+    }
+
+    fn quoted(&mut self) -> Option<String> {
+        let quote = self.rest().chars().next().filter(|c| matches!(c, '\'' | '"'))?;
+        self.at += 1;
+        let mut out = String::new();
+        loop {
+            let c = self.rest().chars().next()?;
+            self.at += c.len_utf8();
+            match c {
+                c if c == quote => return Some(out),
+                '\\' => {
+                    let next = self.rest().chars().next()?;
+                    self.at += next.len_utf8();
+                    out.push(next);
+                }
+                other => out.push(other),
+            }
+        }
+    }
+
+    fn integer(&mut self) -> Option<i64> {
+        let start = self.at;
+        self.eat("-");
+        self.take(|c| c.is_ascii_digit());
+        self.text.get(start..self.at)?.parse().ok()
+    }
+
+    fn numbers(&mut self) -> Option<Step> {
+        let first = self.integer();
+        self.blanks();
+        if self.eat(":") {
+            self.blanks();
+            let to = if self.rest().starts_with(']') { None } else { Some(self.integer()?) };
+            return Some(Step::Slice(first, to));
+        }
+        let mut indexes = vec![first?];
+        while self.eat(",") {
+            self.blanks();
+            indexes.push(self.integer()?);
+            self.blanks();
+        }
+        Some(if indexes.len() == 1 { Step::Index(indexes.pop()?) } else { Step::Indexes(indexes) })
+    }
+
+    fn either(&mut self) -> Option<Filter> {
+        let mut alternatives = vec![self.both()?];
+        self.blanks();
+        while self.eat("||") {
+            alternatives.push(self.both()?);
+            self.blanks();
+        }
+        Some(Filter::Any(alternatives))
+    }
+
+    fn both(&mut self) -> Option<Filter> {
+        let mut parts = vec![self.condition()?];
+        self.blanks();
+        while self.eat("&&") {
+            parts.push(self.condition()?);
+            self.blanks();
+        }
+        Some(Filter::All(parts))
+    }
+
+    fn condition(&mut self) -> Option<Filter> {
+        self.depth += 1;
+        if self.depth > DEPTH {
+            return None;
+        }
+        self.blanks();
+        let condition = if self.eat("!") {
+            Filter::Not(Box::new(self.condition()?))
+        } else if self.eat("(") {
+            let inner = self.either()?;
+            self.blanks();
+            if !self.eat(")") {
+                return None;
+            }
+            inner
+        } else {
+            self.comparison()?
+        };
+        self.depth -= 1;
+        Some(condition)
+    }
+
+    fn comparison(&mut self) -> Option<Filter> {
+        const COMPARISONS: [(&str, Comparison); 9] = [
+            ("==", Comparison::Equal),
+            ("!=", Comparison::NotEqual),
+            ("<=", Comparison::LessOrEqual),
+            (">=", Comparison::GreaterOrEqual),
+            ("=~", Comparison::Matches),
+            ("<", Comparison::Less),
+            (">", Comparison::Greater),
+            ("nin ", Comparison::NotIn),
+            ("in ", Comparison::In),
+        ];
+        let left = self.operand()?;
+        self.blanks();
+        let Some(comparison) = COMPARISONS.iter().find(|(text, _)| self.rest().starts_with(text)).copied() else {
+            return Some(Filter::Exists(left));
+        };
+        self.at += comparison.0.len();
+        self.blanks();
+        if comparison.1 == Comparison::Matches {
+            return self.pattern().map(|pattern| Filter::Matches(left, pattern));
+        }
+        Some(Filter::Compare(left, comparison.1, self.operand()?))
+    }
+
+    fn pattern(&mut self) -> Option<super::filter::Pattern> {
+        if !self.eat("/") {
+            return None;
+        }
+        let text = self.take(|c| c != '/').to_owned();
+        if !self.eat("/") {
+            return None;
+        }
+        let ignore_case = self.eat("i");
+        super::filter::Pattern::new(&text, ignore_case)
+    }
+
+    fn operand(&mut self) -> Option<Operand> {
+        self.blanks();
+        let rest = self.rest();
+        if self.eat("@") {
+            return self.steps().map(|steps| Operand::Path(JsonPath { steps }));
+        }
+        if rest.starts_with(['\'', '"']) {
+            return self.quoted().map(Operand::Text);
+        }
+        if self.eat("[") {
+            let mut items = Vec::new();
+            self.blanks();
+            while !self.eat("]") {
+                items.push(self.operand()?);
+                self.blanks();
+                self.eat(",");
+                self.blanks();
+            }
+            return Some(Operand::List(items));
+        }
+        let word = self.take(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+        match word {
+            "true" => Some(Operand::Boolean(true)),
+            "false" => Some(Operand::Boolean(false)),
+            "null" => Some(Operand::Null),
+            number => number.parse().map(Operand::Number).ok(),
+        }
+    }
+}
+
+impl Operand {
+    /// Whether a literal is this value; paths are compared elsewhere.
+    pub(super) fn is(&self, value: &Value) -> bool {
+        match (self, value) {
+            (Self::Null, Value::Null) => true,
+            (Self::Boolean(a), Value::Boolean(b)) => a == b,
+            (Self::Number(a), value) if value.is_number() => value.to_text().parse::<f64>().is_ok_and(|b| *a == b),
+            (Self::Text(a), Value::String(b)) => **a == **b,
+            _ => false,
+        }
+    }
+}

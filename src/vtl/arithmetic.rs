@@ -1,0 +1,139 @@
+//! Operators on values, by Java's and Velocity's rules.
+
+use std::cmp::Ordering;
+use std::rc::Rc;
+
+use num_bigint::BigInt;
+
+use super::ast::Operator;
+use super::value::Value;
+
+/// Digits that a big number may have.
+const DIGITS: u64 = 1000;
+
+/// The result of an arithmetic operator; nothing where there is none.
+pub(super) fn calculate(operator: Operator, left: &Value, right: &Value) -> Option<Value> {
+    match (left, right) {
+        (Value::Integer(a), Value::Integer(b)) => integers(operator, *a, *b),
+        _ if left.is_number() && right.is_number() => {
+            if matches!(left, Value::Double(_)) || matches!(right, Value::Double(_)) {
+                doubles(operator, as_double(left), as_double(right))
+            } else {
+                big(operator, &as_big(left)?, &as_big(right)?)
+            }
+        }
+        _ => None,
+    }
+}
+
+fn integers(operator: Operator, a: i64, b: i64) -> Option<Value> {
+    let result = match operator {
+        Operator::Add => a.checked_add(b),
+        Operator::Subtract => a.checked_sub(b),
+        Operator::Multiply => a.checked_mul(b),
+        Operator::Divide | Operator::Remainder if b == 0 => return None,
+        Operator::Divide => a.checked_div(b),
+        Operator::Remainder => Some(a.checked_rem(b).unwrap_or(0)),
+        _ => return None,
+    };
+    result.map(Value::Integer).or_else(|| big(operator, &a.into(), &b.into()))
+}
+
+fn doubles(operator: Operator, a: f64, b: f64) -> Option<Value> {
+    let result = match operator {
+        Operator::Add => a + b,
+        Operator::Subtract => a - b,
+        Operator::Multiply => a * b,
+        Operator::Divide | Operator::Remainder if b == 0.0 => return None,
+        Operator::Divide => a / b,
+        Operator::Remainder => a % b,
+        _ => return None,
+    };
+    Some(Value::Double(result))
+}
+
+fn big(operator: Operator, a: &BigInt, b: &BigInt) -> Option<Value> {
+    // A decimal digit is a little more than three bits.
+    if a.bits() + b.bits() > DIGITS * 4 {
+        return None;
+    }
+    let zero = BigInt::ZERO;
+    let result = match operator {
+        Operator::Add => a + b,
+        Operator::Subtract => a - b,
+        Operator::Multiply => a * b,
+        Operator::Divide | Operator::Remainder if *b == zero => return None,
+        Operator::Divide => a / b,
+        Operator::Remainder => a % b,
+        _ => return None,
+    };
+    Some(whole(result))
+}
+
+/// A whole number in its smallest form.
+pub(super) fn whole(number: BigInt) -> Value {
+    i64::try_from(&number).map_or_else(|_| Value::BigInteger(Rc::new(number)), Value::Integer)
+}
+
+pub(super) fn as_double(value: &Value) -> f64 {
+    match value {
+        Value::Integer(number) => *number as f64,
+        Value::BigInteger(number) => number.to_string().parse().unwrap_or(f64::INFINITY),
+        Value::Double(number) => *number,
+        _ => f64::NAN,
+    }
+}
+
+fn as_big(value: &Value) -> Option<BigInt> {
+    match value {
+        Value::Integer(number) => Some((*number).into()),
+        Value::BigInteger(number) => Some((**number).clone()),
+        _ => None,
+    }
+}
+
+/// How two numbers compare; nothing where they are no numbers.
+pub(super) fn compare(left: &Value, right: &Value) -> Option<Ordering> {
+    match (left, right) {
+        (Value::Integer(a), Value::Integer(b)) => Some(a.cmp(b)),
+        _ if left.is_number() && right.is_number() => match (as_big(left), as_big(right)) {
+            (Some(a), Some(b)) => Some(a.cmp(&b)),
+            _ => as_double(left).partial_cmp(&as_double(right)),
+        },
+        _ => None,
+    }
+}
+
+/// `==`: numbers by value, equal kinds as Java's `equals`, different kinds by their texts.
+pub(super) fn equal(left: &Value, right: &Value) -> bool {
+    equal_within(left, right, 0)
+}
+
+fn equal_within(left: &Value, right: &Value, depth: usize) -> bool {
+    if depth > super::limits::DEPTH {
+        return false;
+    }
+    if let Some(order) = compare(left, right) {
+        return order == Ordering::Equal;
+    }
+    match (left, right) {
+        (Value::Boolean(a), Value::Boolean(b)) => a == b,
+        (Value::String(a), Value::String(b)) => a == b,
+        (Value::List(a), Value::List(b)) => {
+            if Rc::ptr_eq(a, b) {
+                return true;
+            }
+            let (a, b) = (a.items.borrow(), b.items.borrow());
+            a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| equal_within(a, b, depth + 1))
+        }
+        (Value::Map(a), Value::Map(b)) => {
+            if Rc::ptr_eq(a, b) {
+                return true;
+            }
+            let (a, b) = (a.entries.borrow(), b.entries.borrow());
+            a.len() == b.len() && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| equal_within(value, other, depth + 1)))
+        }
+        _ if left.kind() == right.kind() => left.kind() == 0,
+        _ => left.to_text() == right.to_text(),
+    }
+}

@@ -1,0 +1,108 @@
+//! A parsed template.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A template, ready to be rendered any number of times.
+#[derive(Debug)]
+pub struct Template {
+    pub(super) text: Arc<str>,
+    pub(super) body: Arc<Block>,
+    pub(super) names: Vec<Arc<str>>,
+    pub(super) macros: HashMap<Arc<str>, Arc<Macro>>,
+}
+
+/// Nodes in the order in which they are rendered.
+#[derive(Debug, Default)]
+pub(super) struct Block(pub(super) Vec<Node>);
+
+/// A variable: an index of the template's names.
+pub(super) type Slot = usize;
+
+/// A `#macro`.
+#[derive(Debug)]
+pub(super) struct Macro {
+    pub(super) parameters: Vec<Slot>,
+    pub(super) body: Arc<Block>,
+}
+
+/// One element of a block, with the byte of the text at which it stands.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) at: usize,
+    pub(super) kind: NodeKind,
+}
+
+#[derive(Debug)]
+pub(super) enum NodeKind {
+    Text(Box<str>),
+    Reference(Reference),
+    Set(Reference, Expression),
+    If(Vec<(Expression, Block)>, Option<Block>),
+    Foreach(Slot, Expression, Block),
+    Break,
+    Stop,
+    Call(Call),
+    Define(Slot, Arc<Block>),
+    Evaluate(Expression),
+    /// `#parse` and `#include`: there are no other files.
+    Resource,
+}
+
+/// A macro call, or text that looks like one.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) name: Arc<str>,
+    pub(super) arguments: Vec<Expression>,
+    /// What is printed where no macro has the name.
+    pub(super) text: Box<str>,
+}
+
+/// `$name.property[index].method(…)`.
+#[derive(Debug, Clone)]
+pub(super) struct Reference {
+    pub(super) at: usize,
+    pub(super) root: Slot,
+    pub(super) parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Part {
+    Property(Arc<str>),
+    Method(Arc<str>, Vec<Expression>),
+    Index(Expression),
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Expression {
+    Boolean(bool),
+    Integer(i64),
+    BigInteger(Box<num_bigint::BigInt>),
+    Double(f64),
+    String(Arc<str>),
+    /// A string with references or directives in it.
+    Interpolated(Arc<Block>),
+    Reference(Reference),
+    List(Vec<Self>),
+    Range(Box<Self>, Box<Self>),
+    Map(Vec<(Self, Self)>),
+    Not(Box<Self>),
+    Binary(Operator, Box<(Self, Self)>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operator {
+    Or,
+    And,
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Remainder,
+}
