@@ -8,6 +8,8 @@ use crate::vtl::{Key, Value};
 
 /// Collections within collections.
 const DEPTH: usize = 128;
+/// A fraction with more characters than this is no double.
+const LONGEST_DOUBLE: usize = 18;
 /// Of a number's text, in characters.
 const DIGITS: usize = 1000;
 
@@ -156,7 +158,9 @@ impl<'t> Reader<'t> {
         let end = rest.find(|c: char| !(c.is_ascii_digit() || "+-.eE".contains(c))).unwrap_or(rest.len());
         let text = rest.get(..end).filter(|text| text.len() <= DIGITS)?;
         let value = if text.contains(['.', 'e', 'E']) {
-            text.parse().ok().filter(|number: &f64| number.is_finite()).map(Value::Double)
+            let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+            // The service's reader keeps the digits of what is longer than a double may be.
+            number.map(|number| if text.len() > LONGEST_DOUBLE { Value::Decimal(text.into()) } else { Value::Double(number) })
         } else {
             text.parse().map(Value::Integer).ok().or_else(|| text.parse().ok().map(|number| Value::BigInteger(Rc::new(number))))
         };

@@ -22,7 +22,6 @@ pub(super) fn build(asked: Asked<'_>, answer: Answer) -> Result<Response, Failur
     }
     let chosen = choose(integration, answer.response.selector.as_deref())?;
     let mut response = mapped(asked, chosen, &answer)?;
-    declared(asked, response.status, &answer.overrides)?;
     if integration.integration_type != IntegrationType::Mock
         && let Some(trace_id) = &asked.context.trace_id
     {
@@ -47,10 +46,10 @@ fn choose<'i>(integration: &'i Integration, selector: Option<&str>) -> Result<&'
 }
 
 /// The status must be one that the method declares; a template that overrides it knows what it does.
-fn declared(asked: Asked<'_>, status: u16, overrides: &Overrides) -> Result<(), Failure> {
+fn declared(asked: Asked<'_>, status: u16) -> Result<u16, Failure> {
     let statuses = &asked.operation.response_statuses;
-    if overrides.response.status.is_some() || statuses.is_empty() || statuses.contains(&status) {
-        return Ok(());
+    if statuses.is_empty() || statuses.contains(&status) {
+        return Ok(status);
     }
     Err(Failure::configuration(format!("Output mapping refers to an invalid method response: {status}")))
 }
@@ -90,7 +89,10 @@ fn mapped(asked: Asked<'_>, chosen: &IntegrationResponse, answer: &Answer) -> Re
     if !fields.contains("content-type") {
         fields.append(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
-    let status = overrides.response.status_code().unwrap_or(chosen.status_code);
+    let status = match overrides.response.status_code() {
+        Some(status) => status,
+        None => declared(asked, chosen.status_code)?,
+    };
     Ok(Response { status, fields, content })
 }
 

@@ -16,7 +16,7 @@ pub(super) fn calculate(operator: Operator, left: &Value, right: &Value) -> Opti
     match (left, right) {
         (Value::Integer(a), Value::Integer(b)) => integers(operator, *a, *b),
         _ if left.is_number() && right.is_number() => {
-            if matches!(left, Value::Double(_)) || matches!(right, Value::Double(_)) {
+            if [left, right].iter().any(|side| matches!(side, Value::Double(_) | Value::Decimal(_))) {
                 doubles(operator, as_double(left), as_double(right))
             } else {
                 big(operator, &as_big(left)?, &as_big(right)?)
@@ -80,6 +80,7 @@ pub(super) fn as_double(value: &Value) -> f64 {
         Value::Integer(number) => *number as f64,
         Value::BigInteger(number) => number.to_string().parse().unwrap_or(f64::INFINITY),
         Value::Double(number) => *number,
+        Value::Decimal(text) => text.parse().unwrap_or(f64::NAN),
         _ => f64::NAN,
     }
 }

@@ -56,6 +56,8 @@ pub(super) struct Call {
     pub(super) arguments: Vec<Expression>,
     /// What is printed where no macro has the name.
     pub(super) text: Box<str>,
+    /// What a block call holds, and the variable under which the macro sees it.
+    pub(super) body: Option<(Slot, Arc<Block>)>,
 }
 
 /// `$name.property[index].method(…)`.

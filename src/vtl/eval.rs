@@ -155,7 +155,7 @@ impl Rendering<'_, '_> {
     fn node(&mut self, node: &Node) -> Outcome {
         match &node.kind {
             NodeKind::Text(text) => self.out.push_str(text),
-            NodeKind::Reference(reference) => self.print(reference)?,
+            NodeKind::Reference(reference) => return self.print(reference),
             NodeKind::Set(target, value) => self.set(target, value)?,
             NodeKind::If(branches, otherwise) => return self.choose(node.at, branches, otherwise.as_ref()),
             NodeKind::Foreach(slot, list, body) => return self.foreach(node.at, *slot, list, body),
@@ -169,7 +169,7 @@ impl Rendering<'_, '_> {
         Ok(Flow::Next)
     }
 
-    fn print(&mut self, reference: &Reference) -> Result<(), Error> {
+    fn print(&mut self, reference: &Reference) -> Outcome {
         let value = self.reference(reference)?;
         if self.trace.is_some() {
             let shown = value.as_ref().map(Value::to_text).unwrap_or_default();
@@ -177,7 +177,7 @@ impl Rendering<'_, '_> {
             self.tell(reference.at, &what, &shown);
         }
         match value {
-            Some(Value::Block(block)) => self.nested_block(reference.at, &block.0)?,
+            Some(Value::Block(block)) => return self.nested_block(reference.at, &block.0),
             Some(value) => {
                 let before = self.out.len();
                 value.print(&mut self.out);
@@ -185,7 +185,7 @@ impl Rendering<'_, '_> {
             }
             None => {}
         }
-        Ok(())
+        Ok(Flow::Next)
     }
 
     /// The reference's own text, for the trace.
@@ -194,11 +194,11 @@ impl Rendering<'_, '_> {
         rest.split(['\n', ' ', '"', ',']).next().unwrap_or_default().chars().take(60).collect()
     }
 
-    fn nested_block(&mut self, at: usize, block: &Arc<Block>) -> Result<(), Error> {
+    fn nested_block(&mut self, at: usize, block: &Arc<Block>) -> Outcome {
         self.enter(at)?;
-        self.block(block)?;
+        let flow = self.block(block);
         self.calls -= 1;
-        Ok(())
+        flow
     }
 
     fn enter(&mut self, at: usize) -> Result<(), Error> {
@@ -234,7 +234,8 @@ impl Rendering<'_, '_> {
     }
 
     fn foreach(&mut self, at: usize, slot: Slot, list: &Expression, body: &Block) -> Outcome {
-        let items: Vec<Value> = match self.value(list)? {
+        let list = self.value(list)?;
+        let items: Vec<Value> = match &list {
             Some(Value::List(list)) => list.items.borrow().clone(),
             Some(Value::Map(map)) => map.entries.borrow().values().cloned().collect(),
             Some(Value::Object(object)) => match object.call("values", &[]) {
@@ -249,7 +250,13 @@ impl Rendering<'_, '_> {
         let parent = self.loops.len().checked_sub(1);
         self.loops.push(Loop { index: 0, has_next: false, parent });
         let mut flow = Flow::Next;
+        let length = items.len();
         for (index, item) in items.into_iter().take(rounds).enumerate() {
+            if let Some(Value::List(list)) = &list
+                && list.items.borrow().len() != length
+            {
+                return self.fail(ErrorKind::Runtime, at, "the list was changed while the loop runs over it");
+            }
             if let Some(round) = self.loops.last_mut() {
                 round.index = index;
                 round.has_next = index + 1 < rounds;
@@ -284,7 +291,8 @@ impl Rendering<'_, '_> {
         self.enter(at)?;
         let mut arguments = call.arguments.iter().cloned();
         let parameters = definition.parameters.iter().map(|slot| (*slot, arguments.next())).collect();
-        self.frames.push(Frame { parameters, locals: Vec::new(), caller: self.frames.len() });
+        let locals = call.body.iter().map(|(slot, block)| (*slot, Value::Block(BlockValue(Arc::clone(block))))).collect();
+        self.frames.push(Frame { parameters, locals, caller: self.frames.len() });
         let flow = self.block(&definition.body);
         self.frames.pop();
         self.calls -= 1;

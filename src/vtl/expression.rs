@@ -96,7 +96,7 @@ impl Parser<'_, '_> {
             Some('"') => self.interpolated(),
             Some('[') => self.list(),
             Some('{') => self.map(),
-            Some(c) if c == '-' || c.is_ascii_digit() => self.number(),
+            Some(c) if c == '-' || c == '.' || c.is_ascii_digit() => self.number(),
             _ => match identifier_at(self.rest()) {
                 Some(word @ ("true" | "false")) => {
                     self.at += word.len();
@@ -165,6 +165,9 @@ impl Parser<'_, '_> {
         self.blanks();
         if self.eat("..") {
             let last = self.argument()?;
+            if [&first, &last].iter().any(|end| !matches!(end, Expression::Integer(_) | Expression::Reference(_))) {
+                return Err(self.error("a range goes from a whole number to a whole number"));
+            }
             self.expect("]")?;
             return Ok(Expression::Range(Box::new(first), Box::new(last)));
         }
@@ -203,7 +206,11 @@ impl Parser<'_, '_> {
         let digits = |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let sign = usize::from(rest.starts_with('-'));
         let mut length = sign + digits(rest.get(sign..).unwrap_or_default());
-        if length == sign {
+        if length == sign
+            && !rest.get(sign..).is_some_and(|rest| {
+                rest.starts_with('.') && rest.get(1..).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+            })
+        {
             return Err(self.error("`-` stands where a value was expected"));
         }
         let whole = length;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::ast::{Block, Call, Macro, Node, NodeKind, Reference, Slot, Template};
+use super::ast::{Block, Call, Expression, Macro, Node, NodeKind, Reference, Slot, Template};
 use super::error::{Error, ErrorKind};
 use super::limits::{DEPTH, TEXT};
 
@@ -168,7 +168,7 @@ impl<'t, 'n> Parser<'t, 'n> {
             return Ok(());
         }
         self.at = at + 1;
-        if self.rest().is_empty() {
+        if matches!(self.rest(), "" | "!") {
             self.at = at;
             return Err(self.error("`$` is the last character"));
         }
@@ -229,7 +229,7 @@ impl<'t, 'n> Parser<'t, 'n> {
         }
         plain.flush(nodes, at);
         self.at += length;
-        let node = self.nested(|parser| parser.directive(name, at, nodes.is_empty()))?;
+        let node = self.nested(|parser| parser.directive(name, at))?;
         match node {
             Some(kind) => {
                 nodes.push(Node { at, kind });
@@ -289,7 +289,7 @@ impl<'t, 'n> Parser<'t, 'n> {
         }
     }
 
-    fn directive(&mut self, name: &str, at: usize, _first: bool) -> Result<Option<NodeKind>, Error> {
+    fn directive(&mut self, name: &str, at: usize) -> Result<Option<NodeKind>, Error> {
         let kind = match name {
             "set" => self.set()?,
             "if" => self.if_()?,
@@ -304,6 +304,7 @@ impl<'t, 'n> Parser<'t, 'n> {
                 self.expect(")")?;
                 NodeKind::Evaluate(text)
             }
+            "@" => return self.block_call(at).map(Some),
             "parse" | "include" => {
                 self.arguments_or_nothing()?;
                 NodeKind::Resource
@@ -319,7 +320,12 @@ impl<'t, 'n> Parser<'t, 'n> {
     fn set(&mut self) -> Result<NodeKind, Error> {
         self.expect("(")?;
         self.blanks();
-        let target = self.reference()?.ok_or_else(|| self.error("`#set` needs a reference to set"))?;
+        let formal = self.rest().starts_with("${") || self.rest().starts_with("$!{");
+        let mut target = self.reference()?.ok_or_else(|| self.error("`#set` needs a reference to set"))?;
+        if formal && target.parts.is_empty() {
+            // Velocity sets a variable of another name then, braces included, which no reference reads.
+            target.root = self.names.slot(&format!("{{{}}}", target.root));
+        }
         self.expect("=")?;
         let value = self.expression()?;
         self.expect(")")?;
@@ -369,19 +375,16 @@ impl<'t, 'n> Parser<'t, 'n> {
         let variable =
             self.reference()?.filter(|reference| reference.parts.is_empty()).ok_or_else(|| self.error("`#foreach` needs a variable"))?;
         self.blanks();
-        if !self.eat("in") || !self.peek().is_some_and(|c| c.is_whitespace() || "$[{(".contains(c)) {
+        // Velocity takes any word here, and no list at all for an empty one.
+        if self.identifier().is_none() {
             return Err(self.error("`#foreach` is written `#foreach($item in $list)`"));
         }
-        let list = self.argument()?;
+        self.blanks();
+        let list = if self.rest().starts_with(')') { Expression::List(Vec::new()) } else { self.argument()? };
         self.expect(")")?;
         self.newline();
-        let block = self.closed_block(start)?;
-        self.newline_after_end();
-        Ok(NodeKind::Foreach(variable.root, list, block))
+        Ok(NodeKind::Foreach(variable.root, list, self.closed_block(start)?))
     }
-
-    #[expect(clippy::unused_self, reason = "`#end` took its newline when it was read")]
-    const fn newline_after_end(&self) {}
 
     fn macro_(&mut self) -> Result<(), Error> {
         let start = self.at;
@@ -435,7 +438,20 @@ impl<'t, 'n> Parser<'t, 'n> {
             }
         }
         let text = self.text.get(at..self.at).unwrap_or_default().into();
-        Ok(NodeKind::Call(Call { name: name.into(), arguments, text }))
+        if self.at > before {
+            self.newline();
+        }
+        Ok(NodeKind::Call(Call { name: name.into(), arguments, text, body: None }))
+    }
+
+    /// `#@name(…) … #end`: what stands between is `$bodyContent` to the macro.
+    fn block_call(&mut self, at: usize) -> Result<NodeKind, Error> {
+        let name: Arc<str> = self.identifier().ok_or_else(|| self.error("`#@` needs a macro's name"))?.into();
+        let arguments = self.macro_arguments()?;
+        self.newline();
+        let slot = self.names.slot("bodyContent");
+        let body = Arc::new(self.closed_block(at)?);
+        Ok(NodeKind::Call(Call { name, arguments, text: "".into(), body: Some((slot, body)) }))
     }
 }
 
@@ -445,6 +461,13 @@ const DIRECTIVES: [&str; 14] =
 /// The name behind `#`, in braces or not, and how far it reaches.
 fn directive_name(rest: &str) -> Option<(&str, usize)> {
     let inside = rest.strip_prefix('#')?;
+    let called = |name: &str| {
+        identifier(name)
+            .is_some_and(|word| name.get(word.len()..).is_some_and(|rest| rest.trim_start_matches([' ', '\t']).starts_with('(')))
+    };
+    if inside.strip_prefix('@').is_some_and(called) {
+        return inside.get(..1).map(|name| (name, 2));
+    }
     if let Some(braced) = inside.strip_prefix('{') {
         let name = identifier(braced)?;
         return braced.get(name.len()..)?.starts_with('}').then_some((name, name.len() + 3));

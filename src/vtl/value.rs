@@ -26,6 +26,8 @@ pub enum Value {
     BigInteger(Rc<BigInt>),
     /// A floating-point number.
     Double(f64),
+    /// A decimal with more digits than a floating-point number holds; it prints as it was written.
+    Decimal(Arc<str>),
     /// Text.
     String(Arc<str>),
     /// A list.
@@ -149,13 +151,14 @@ impl Value {
             Self::Map(_) => 7,
             Self::Object(_) => 8,
             Self::Block(_) => 9,
+            Self::Decimal(_) => 10,
         }
     }
 
     /// Whether this is a number.
     #[must_use]
     pub const fn is_number(&self) -> bool {
-        matches!(self, Self::Integer(_) | Self::BigInteger(_) | Self::Double(_))
+        matches!(self, Self::Integer(_) | Self::BigInteger(_) | Self::Double(_) | Self::Decimal(_))
     }
 
     /// What Java's `toString` gives.
@@ -179,7 +182,7 @@ impl Value {
             Self::Integer(value) => drop(write!(out, "{value}")),
             Self::BigInteger(value) => drop(write!(out, "{value}")),
             Self::Double(value) => out.push_str(&format_double(*value)),
-            Self::String(text) => out.push_str(text),
+            Self::String(text) | Self::Decimal(text) => out.push_str(text),
             Self::Object(object) => out.push_str(&object.text()),
             _ if depth > DEPTH => out.push('…'),
             Self::List(list) if list.json => self.write_json(out, true),

@@ -44,6 +44,7 @@ pub(super) fn call(text: &Arc<str>, name: &str, arguments: &[Value]) -> Result {
         ("matches", [String(pattern)]) => found(Boolean(java::pattern(&format!("^(?:{pattern})$"))?.is_match(text))),
         ("split", [String(separator)]) => found(Value::list(java::split(text, separator, 0)?)),
         ("split", [String(separator), Integer(limit)]) => found(Value::list(java::split(text, separator, *limit)?)),
+        ("format", [String(format), arguments @ ..]) => java::format(format, arguments).map(|text| Some(Value::text(&text))),
         ("valueOf", [other]) => found(Value::text(&other.to_text())),
         _ => Ok(None),
     }
