@@ -21,6 +21,8 @@ pub trait Operator: Send + Sync + 'static {
     fn ready(&self) -> bool;
     /// What a person may want to know beside that, one line each.
     fn details(&self) -> Vec<String>;
+    /// All metrics in Prometheus' text format.
+    fn metrics(&self) -> String;
     /// Reads the configuration anew.
     ///
     /// # Errors
@@ -104,7 +106,7 @@ impl Admin {
                 (if ready { 200 } else { 503 }, TEXT, text)
             }
             _ if !allowed => (401, JSON, r#"{"message":"Unauthorized"}"#.into()),
-            ("GET", "/metrics") => (200, "text/plain; version=0.0.4; charset=utf-8", crate::observe::metrics()),
+            ("GET", "/metrics") => (200, "text/plain; version=0.0.4; charset=utf-8", self.operator.metrics()),
             ("POST", "/reload") => match self.operator.reload().await {
                 Ok(done) => (200, JSON, done.to_string()),
                 Err(problems) => (422, JSON, problems.to_string()),

@@ -1,5 +1,6 @@
 //! `headgate check`.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -7,14 +8,16 @@ use serde_json::json;
 use super::args::{Check, Format};
 use super::{DONE, REFUSED, output};
 use crate::backend::Backends;
+use crate::config::Loaded;
 use crate::control;
 use crate::document::{Problems, Severity};
+use crate::observe::Metrics;
 use crate::outbound::Client;
+use crate::snapshot::{Means, Snapshot};
 
 /// Loads, compiles, and shows what was found.
 pub(super) fn check(arguments: &Check) -> u8 {
-    let backends = Backends::new(Arc::new(Client::new()));
-    let (compiled, problems) = control::compile(&arguments.config.config, &backends);
+    let (compiled, problems) = load(&arguments.config.config);
     let refused = problems.has_errors() || compiled.is_none();
     match arguments.format {
         Format::Text => {
@@ -24,6 +27,12 @@ pub(super) fn check(arguments: &Check) -> u8 {
         Format::Json => output::out(&format!("{:#}\n", json!({ "ok": !refused, "problems": problems.to_json() }))),
     }
     if refused { REFUSED } else { DONE }
+}
+
+/// Loads and compiles a configuration for a command that serves nothing.
+pub(super) fn load(path: &Path) -> (Option<(Loaded, Snapshot)>, Problems) {
+    let backends = Backends::new(Arc::new(Client::new()));
+    control::compile(path, &Means { backends: &backends, metrics: &Metrics::new() })
 }
 
 /// `2 errors, 1 warning, 3 notes`, or that all is well.

@@ -1,20 +1,15 @@
 //! `headgate routes`.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
 use super::args::{Check, Format};
+use super::check::load;
 use super::{DONE, REFUSED, output};
-use crate::backend::Backends;
-use crate::control;
-use crate::outbound::Client;
 use crate::snapshot::Snapshot;
 
 /// Prints every method of every stage.
 pub(super) fn routes(arguments: &Check) -> u8 {
-    let backends = Backends::new(Arc::new(Client::new()));
-    let (compiled, problems) = control::compile(&arguments.config.config, &backends);
+    let (compiled, problems) = load(&arguments.config.config);
     let Some((_, snapshot)) = compiled.filter(|_| !problems.has_errors()) else {
         output::err(&problems.to_text());
         return REFUSED;

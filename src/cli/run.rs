@@ -14,7 +14,7 @@ use super::args::Run;
 use super::{DONE, REFUSED, check, output};
 use crate::admin::{Admin, Operator};
 use crate::control::{Gateway, Reloaded};
-use crate::observe;
+use crate::observe::{Metrics, Observer};
 use crate::pipeline::Pipeline;
 use crate::server::{Edge, Listeners, echo};
 
@@ -39,7 +39,6 @@ pub(super) fn run(arguments: &Run) -> u8 {
                 .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,pingora=off,pingora_core=off,pingora_proxy=off")),
         )
         .init();
-    observe::count_panics();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("headgate").build();
     match runtime {
         Ok(runtime) => {
@@ -62,14 +61,16 @@ async fn serve(arguments: &Run) -> u8 {
     else {
         return refused("signals cannot be received\n");
     };
-    let gateway = Gateway::new(arguments.config.config.clone());
+    let metrics = Arc::new(Metrics::new());
+    count_panics(Arc::clone(&metrics));
+    let gateway = Gateway::new(arguments.config.config.clone(), Arc::clone(&metrics));
     let mut reloaded = match gateway.load() {
         Ok(reloaded) => reloaded,
         Err(problems) => {
             return refused(&format!("{}{}: {}\n", problems.to_text(), arguments.config.config.display(), check::summary(&problems)));
         }
     };
-    let running = match start(gateway, &mut reloaded).await {
+    let running = match start(gateway, metrics, &mut reloaded).await {
         Ok(running) => running,
         Err(message) => return refused(&format!("{message}\n")),
     };
@@ -79,6 +80,7 @@ async fn serve(arguments: &Run) -> u8 {
         return refused(&format!("the admin address {} cannot be listened on: {error}\n", process.admin.address));
     }
     running.ready.store(true, Ordering::Relaxed);
+    running.count(true);
     output::err(&banner(&running, &reloaded));
     tokio::spawn(Arc::clone(running.gateway.client()).check_health());
     if arguments.watch {
@@ -89,9 +91,10 @@ async fn serve(arguments: &Run) -> u8 {
     DONE
 }
 
-async fn start(gateway: Gateway, reloaded: &mut Reloaded) -> Result<Arc<Running>, String> {
+async fn start(gateway: Gateway, metrics: Arc<Metrics>, reloaded: &mut Reloaded) -> Result<Arc<Running>, String> {
     let edge = Arc::new(Edge {
         pipeline: Pipeline::new(Arc::clone(gateway.current())),
+        observer: Observer::new(metrics),
         client: Arc::clone(gateway.client()),
         aws_limits: AtomicBool::new(reloaded.aws_limits),
         trusted_proxies: RwLock::new(reloaded.process.trusted_proxies.clone()),
@@ -128,7 +131,7 @@ async fn stop(running: &Arc<Running>, limit: Duration, interrupt: &mut Signal) {
         ended = listeners.drain(limit) => if !ended { tracing::warn!("what was still open after {} s was cut", limit.as_secs()) },
         _ = interrupt.recv() => tracing::warn!("interrupted again: what is open is cut"),
     }
-    observe::flush();
+    running.edge.observer.flush();
 }
 
 #[async_trait]
@@ -144,6 +147,10 @@ impl Operator for Running {
             format!("connections: {}", self.edge.connections.load(Ordering::Relaxed)),
             format!("requests under way: {}", self.edge.under_way.load(Ordering::Relaxed)),
         ]
+    }
+
+    fn metrics(&self) -> String {
+        self.edge.observer.metrics().render()
     }
 
     async fn reload(&self) -> Result<serde_json::Value, serde_json::Value> {
@@ -164,7 +171,8 @@ impl Operator for Running {
             },
             Err(problems) => Err(problems.to_lines()),
         };
-        observe::reloaded(result.is_ok());
+        self.count(result.is_ok());
+        self.edge.observer.flush();
         match result {
             Ok(done) => {
                 tracing::info!("configuration reloaded");
@@ -177,6 +185,35 @@ impl Operator for Running {
             }
         }
     }
+}
+
+/// A panic is a bug; the runtime keeps it to the connection that it happened on, and it is counted.
+fn count_panics(metrics: Arc<Metrics>) {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        metrics.panics.inc();
+        usual(panic);
+    }));
+}
+
+impl Running {
+    fn count(&self, applied: bool) {
+        let metrics = self.edge.observer.metrics();
+        if applied {
+            metrics.reloads.inc()
+        } else {
+            metrics.reload_failures.inc()
+        }
+        if applied {
+            metrics.last_reload.set(now_seconds());
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a command has a clock")]
+fn now_seconds() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }
 
 /// Reloads when the content of a file that was read is another.

@@ -7,14 +7,16 @@ use crate::apigateway::account::DomainName;
 use crate::backend::Backends;
 use crate::config::{self, Loaded, Process};
 use crate::document::Problems;
+use crate::observe::Metrics;
 use crate::outbound::Client;
-use crate::snapshot::{self, Current, Snapshot};
+use crate::snapshot::{self, Current, Means, Snapshot};
 
 /// The configuration that a gateway runs, and how it is replaced.
 #[derive(Debug)]
 pub struct Gateway {
     path: PathBuf,
     backends: Backends,
+    metrics: Arc<Metrics>,
     client: Arc<Client>,
     current: Arc<Current>,
     files: Mutex<Vec<PathBuf>>,
@@ -38,10 +40,10 @@ pub struct Reloaded {
 
 /// Loads and compiles a configuration without serving it.
 #[must_use]
-pub fn compile(path: &Path, backends: &Backends) -> (Option<(Loaded, Snapshot)>, Problems) {
+pub fn compile(path: &Path, means: &Means<'_>) -> (Option<(Loaded, Snapshot)>, Problems) {
     let (loaded, mut problems) = config::load(path);
     let compiled = loaded.map(|loaded| {
-        let snapshot = snapshot::compile(&loaded.account, backends, &mut problems);
+        let snapshot = snapshot::compile(&loaded.account, means, &mut problems);
         (loaded, snapshot)
     });
     (compiled, problems)
@@ -50,10 +52,10 @@ pub fn compile(path: &Path, backends: &Backends) -> (Option<(Loaded, Snapshot)>,
 impl Gateway {
     /// A gateway that serves nothing yet.
     #[must_use]
-    pub fn new(path: PathBuf) -> Self {
+    pub fn new(path: PathBuf, metrics: Arc<Metrics>) -> Self {
         let client = Arc::new(Client::new());
         let backends = Backends::new(Arc::clone(&client));
-        Self { path, backends, client, current: Arc::new(Current::new(Snapshot::default())), files: Mutex::default() }
+        Self { path, backends, metrics, client, current: Arc::new(Current::new(Snapshot::default())), files: Mutex::default() }
     }
 
     /// The client that calls endpoints.
@@ -79,7 +81,7 @@ impl Gateway {
     /// # Errors
     /// With all problems, if one of them is an error.
     pub fn load(&self) -> Result<Reloaded, Problems> {
-        let (compiled, problems) = compile(&self.path, &self.backends);
+        let (compiled, problems) = compile(&self.path, &Means { backends: &self.backends, metrics: &self.metrics });
         match compiled {
             Some((loaded, snapshot)) if !problems.has_errors() => Ok(Reloaded {
                 process: loaded.process,

@@ -55,8 +55,8 @@ pub struct Authorizer(pub Map<String, Value>);
 pub struct IntegrationFacts {
     /// The endpoint's status code.
     pub status: Option<u16>,
-    /// Milliseconds from asking the endpoint until it answered.
-    pub latency_ms: Option<u64>,
+    /// From asking the endpoint until it answered.
+    pub latency: Option<std::time::Duration>,
     /// Why the endpoint gave no answer.
     pub error: Option<Box<str>>,
     /// The AWS service's own request id.

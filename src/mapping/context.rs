@@ -101,7 +101,9 @@ fn text<'c>(context: &'c Context, path: &str) -> Option<Cow<'c, str>> {
         "integration.status" | "integration.integrationStatus" | "integrationStatus" => {
             context.integration.status.and_then(|status| number(status.into()))
         }
-        "integration.latency" | "integrationLatency" => context.integration.latency_ms.and_then(number),
+        "integration.latency" | "integrationLatency" => {
+            context.integration.latency.and_then(|latency| number(latency.as_millis().try_into().unwrap_or(u64::MAX)))
+        }
         "integration.error" | "integrationErrorMessage" => context.integration.error.as_deref().map(Cow::from),
         "integration.requestId" | "awsEndpointRequestId" => context.integration.request_id.as_deref().map(Cow::from),
         _ => error(context, path.strip_prefix("error.")?),

@@ -154,7 +154,7 @@ impl Pipeline {
         };
         let response = answered.and_then(|(answer, latency)| {
             exchange.context.integration.status = Some(answer.response.status);
-            exchange.context.integration.latency_ms = latency.map(|latency| u64::try_from(latency.as_millis()).unwrap_or(u64::MAX));
+            exchange.context.integration.latency = latency;
             let mut response = integration_response::build(exchange.asked()?, answer)?;
             standard_headers::identify(&mut response.fields, &exchange.context);
             compress(exchange, &mut response);

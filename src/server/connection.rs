@@ -32,6 +32,7 @@ pub(super) struct Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.edge.connections.fetch_sub(1, Ordering::Relaxed);
+        self.edge.observer.metrics().connections.dec();
     }
 }
 

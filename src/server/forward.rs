@@ -44,7 +44,7 @@ impl Connection {
                 return (self.deliver(session, &response).await, received);
             }
         };
-        exchange.context.integration.latency_ms = u64::try_from(started.elapsed().as_millis()).ok();
+        exchange.context.integration.latency = Some(started.elapsed());
         let switched = head.status == 101;
         let framing = framing(&head, session.req_header().method == Method::HEAD);
         let upgraded_fields = switched.then(|| head.fields.clone());

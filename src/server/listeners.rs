@@ -132,6 +132,7 @@ async fn accept(listener: TcpListener, edge: Arc<Edge>, acceptor: Option<Arc<Acc
         match listener.accept().await {
             Ok((stream, address)) => {
                 edge.connections.fetch_add(1, Ordering::Relaxed);
+                edge.observer.metrics().connections.inc();
                 let gate = Arc::new(Gate::default());
                 let options = HttpServerOptions::default();
                 let secure = acceptor.is_some();

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 
 use crate::config::Network;
+use crate::observe::Observer;
 use crate::outbound::Client;
 use crate::pipeline::Pipeline;
 
@@ -26,6 +27,8 @@ pub use tls::Certificates;
 pub struct Edge {
     /// Decides what is answered.
     pub pipeline: Pipeline,
+    /// Counts and logs what ends.
+    pub observer: Observer,
     /// Calls endpoints whose content passes by.
     pub client: Arc<Client>,
     /// Whether API Gateway's ceilings hold: 10,240 bytes of target, and of header values.

@@ -16,6 +16,7 @@ use super::convert::{self, Framing};
 use super::front_door::{self, HeadLimits, Refused};
 use crate::exchange::{Failure, Peer, Response, ResponseType};
 use crate::mapping::coding;
+use crate::observe::Ended;
 use crate::pipeline::{Arrival, Exchange, Next};
 
 /// Content that comes this slowly, in bytes a second, is given up …
@@ -30,19 +31,30 @@ impl Connection {
     pub(super) async fn serve(&self, session: &mut ServerSession, shutdown: &ShutdownWatch) -> bool {
         let started = Instant::now();
         let limits = HeadLimits::new(self.edge.aws_limits.load(Ordering::Relaxed));
-        let request = match front_door::check(session.req_header(), limits) {
+        let request = match front_door::check(session.req_header(), limits).and_then(|target| one_length(session).map(|()| target)) {
             Ok(target) => convert::request(session.req_header(), &target, self.peer(session)),
             Err(Refused(status, message)) => {
                 session.set_keepalive(None);
                 let _ = send(session, &convert::refusal(status, message)).await;
-                crate::observe::refused(status);
+                self.edge.observer.metrics().refused.inc();
                 return false;
             }
         };
         let mut exchange = self.edge.pipeline.begin(request, arrival());
         let (sent, received) = self.answer(session, &mut exchange, shutdown).await;
-        crate::observe::record(&mut exchange, started.elapsed(), received);
+        self.record(&mut exchange, started.elapsed(), received);
         sent
+    }
+
+    fn record(&self, exchange: &mut Exchange, latency: Duration, received: u64) {
+        let mut context = std::mem::take(&mut exchange.context);
+        let ended = Ended {
+            metrics: exchange.operation().map(|operation| &operation.metrics),
+            access_log: exchange.stage().and_then(|stage| stage.access_log.as_ref()),
+            latency,
+            received,
+        };
+        self.edge.observer.record(&mut context, ended);
     }
 
     /// Answers in one of the three ways that admission knows.
@@ -133,8 +145,18 @@ impl Connection {
     pub(super) async fn refuse_unreadable(&self, session: &mut ServerSession) {
         let _ =
             session.write_error_response(ServerSession::generate_error(400), Bytes::from_static(b"{\"message\": \"Bad Request\"}")).await;
-        crate::observe::refused(400);
+        self.edge.observer.metrics().refused.inc();
     }
+}
+
+/// The framework takes a length away that stands beside `chunked`; only the head's bytes still show it (RFC 9112, section 6.1).
+fn one_length(session: &ServerSession) -> Result<(), Refused> {
+    if session.is_http2() || !session.req_header().headers.contains_key("transfer-encoding") {
+        return Ok(());
+    }
+    let raw = session.to_h1_raw();
+    let has_length = raw.split(|&byte| byte == b'\n').any(|line| line.get(..15).is_some_and(|name| name.eq_ignore_ascii_case(b"content-length:")));
+    if has_length { Err(Refused(400, "Bad Request")) } else { Ok(()) }
 }
 
 /// Gives back what a request held, however it ends.

@@ -20,6 +20,7 @@ use crate::document::{Problems, Severity, Spanned};
 use crate::exchange::{ResourceFacts, StageFacts};
 use crate::mapping::content_handling::BinaryMediaTypes;
 use crate::mapping::validation::BodyValidator;
+use crate::observe::Metrics;
 use crate::openapi::models;
 use crate::vtl::Limits;
 
@@ -29,12 +30,12 @@ const AWS_CONTENT: u64 = 10_485_760;
 const OWN_CONTENT: u64 = 64 << 20;
 
 /// Compiles everything, or says what stands in the way. Opens nothing and reads no clock.
-pub fn compile(account: &Account, backends: &Backends, problems: &mut Problems) -> Snapshot {
+pub fn compile(account: &Account, means: &Means<'_>, problems: &mut Problems) -> Snapshot {
     let mut snapshot = Snapshot { addresses: Addresses::default(), stages: Vec::new() };
     for api in &account.apis {
         let models = body_models(&api.api, problems, api);
         let stages: Vec<Arc<Stage>> =
-            api.stages.iter().map(|stage| Arc::new(compile_stage(account, api, stage, &models, backends, problems))).collect();
+            api.stages.iter().map(|stage| Arc::new(compile_stage(account, api, stage, &models, means, problems))).collect();
         snapshot.stages.extend(stages.iter().cloned());
         let named = stages.into_iter().map(|stage| (stage.release.facts.stage.clone(), stage));
         snapshot.addresses.add_api(&api.id.value, !api.api.disable_execute_api_endpoint, named);
@@ -55,6 +56,15 @@ pub fn compile(account: &Account, backends: &Backends, problems: &mut Problems) 
 
 fn find(stages: &[Arc<Stage>], api_id: &str, name: &str) -> Option<Arc<Stage>> {
     stages.iter().find(|stage| &*stage.release.facts.api_id == api_id && &*stage.release.facts.stage == name).cloned()
+}
+
+/// What operations are built with.
+#[derive(Debug, Clone, Copy)]
+pub struct Means<'m> {
+    /// Who answers.
+    pub backends: &'m Backends,
+    /// Where requests are counted.
+    pub metrics: &'m Metrics,
 }
 
 type Models = IndexMap<String, Arc<BodyValidator>>;
@@ -82,7 +92,7 @@ fn compile_stage(
     api: &ApiWithStages,
     stage: &stage::Stage,
     models: &Models,
-    backends: &Backends,
+    means: &Means<'_>,
     problems: &mut Problems,
 ) -> Stage {
     let facts = StageFacts {
@@ -111,7 +121,7 @@ fn compile_stage(
         for method in &resource.methods {
             let Some(integration) = &method.integration else { continue };
             let place = Place { api: &api.api, resource, method, account };
-            let operation = operation(&place, integration, &facts, &release, models, backends, problems);
+            let operation = operation(&place, integration, &facts, &release, models, means, problems);
             let index = release.operations.len();
             match release.routes.insert(&resource.path, method.http_method.as_ref(), index) {
                 Ok(()) => release.operations.push(operation),
@@ -136,7 +146,7 @@ fn operation(
     facts: &Arc<ResourceFacts>,
     release: &Release,
     models: &Models,
-    backends: &Backends,
+    means: &Means<'_>,
     problems: &mut Problems,
 ) -> Operation {
     let method = place.method;
@@ -166,8 +176,9 @@ fn operation(
         required_parameters: if method.request_validator.parameters { method.required_parameters.clone() } else { Vec::new() },
         streams: streams(&integration.value, place.api, &body_validators, endpoint.as_ref()),
         body_validators,
+        metrics: means.metrics.operation(&release.facts.api_id, &release.facts.stage, &place.resource.path, method.name()),
         response_statuses: method.response_statuses.iter().filter_map(|status| status.parse().ok()).collect(),
-        backend: backends.of(integration.value.integration_type),
+        backend: means.backends.of(integration.value.integration_type),
         integration: Arc::clone(&integration.value),
         endpoint,
     }

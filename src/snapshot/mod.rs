@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 
 use crate::apigateway::stage::AccessLogSettings;
 
-pub use compile::compile;
+pub use compile::{Means, compile};
 pub use gateway_responses::GatewayResponses;
 pub use release::{Operation, Release};
 

@@ -13,6 +13,7 @@ use crate::backend::Backend;
 use crate::exchange::{ResourceFacts, StageFacts};
 use crate::mapping::content_handling::BinaryMediaTypes;
 use crate::mapping::validation::BodyValidator;
+use crate::observe::OperationMetrics;
 
 /// One deployment with a stage's settings in it.
 #[derive(Debug)]
@@ -70,6 +71,8 @@ pub struct Operation {
     pub endpoint: Option<Result<EndpointUri, super::endpoint_uri::InvalidEndpoint>>,
     /// What carries it.
     pub backend: Arc<dyn Backend>,
+    /// Where its requests are counted.
+    pub metrics: OperationMetrics,
     /// Whether no step needs the content, so that it passes as it arrives.
     pub streams: bool,
 }

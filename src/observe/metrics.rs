@@ -1,0 +1,198 @@
+//! Metrics, CloudWatch's twins among them. A request touches nothing but counters that were found when its snapshot was compiled.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use prometheus::core::Collector;
+use prometheus::{Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+
+/// From half a millisecond to a minute, in seconds.
+const BUCKETS: [f64; 16] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+/// Methods with series of their own; what is beyond is counted together.
+const SERIES: usize = 10_000;
+const LABELS: [&str; 4] = ["api", "stage", "resource", "method"];
+
+/// All metrics of one process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    client_errors: IntCounterVec,
+    server_errors: IntCounterVec,
+    latency: HistogramVec,
+    integration_latency: HistogramVec,
+    received: IntCounterVec,
+    sent: IntCounterVec,
+    folded: IntCounter,
+    series: AtomicUsize,
+    /// Requests that the front door refused: they belong to no API.
+    pub refused: IntCounter,
+    /// Open client connections.
+    pub connections: IntGauge,
+    /// Reloads that were applied.
+    pub reloads: IntCounter,
+    /// Reloads that were refused.
+    pub reload_failures: IntCounter,
+    /// When the last reload was applied, in seconds since 1970.
+    pub last_reload: IntGauge,
+    /// Access log lines that nobody took in time.
+    pub dropped_lines: IntCounter,
+    /// Panics: bugs, each of which cost a request or a connection.
+    pub panics: IntCounter,
+}
+
+/// The series of one method.
+#[derive(Debug, Clone)]
+pub struct OperationMetrics {
+    requests: IntCounter,
+    client_errors: IntCounter,
+    server_errors: IntCounter,
+    latency: Histogram,
+    integration_latency: Histogram,
+    received: IntCounter,
+    sent: IntCounter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Metrics that count from zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let counters = |name: &str, help: &str| registered(&registry, counter_vec(name, help));
+        let counter = |name: &str, help: &str| registered(&registry, single(IntCounter::new(name, help)));
+        let gauge = |name: &str, help: &str| registered(&registry, single(IntGauge::new(name, help)));
+        let build = registered(
+            &registry,
+            single(IntGauge::with_opts(
+                Opts::new("headgate_build_info", "Always 1; the version is a label.").const_label("version", env!("CARGO_PKG_VERSION")),
+            )),
+        );
+        build.set(1);
+        Self {
+            requests: counters("headgate_requests_total", "Requests (CloudWatch: Count)."),
+            client_errors: counters("headgate_client_errors_total", "Responses of the 4xx class (CloudWatch: 4XXError)."),
+            server_errors: counters("headgate_server_errors_total", "Responses of the 5xx class (CloudWatch: 5XXError)."),
+            latency: registered(
+                &registry,
+                histogram_vec("headgate_latency_seconds", "From a request's head to its response's end (CloudWatch: Latency)."),
+            ),
+            integration_latency: registered(
+                &registry,
+                histogram_vec("headgate_integration_latency_seconds", "Waiting for the endpoint (CloudWatch: IntegrationLatency)."),
+            ),
+            received: counters("headgate_request_bytes_total", "Request content received."),
+            sent: counters("headgate_response_bytes_total", "Response content sent."),
+            folded: counter("headgate_metrics_folded_total", "Methods whose series were folded into one, since there are too many."),
+            refused: counter("headgate_refused_requests_total", "Requests that were malformed or beyond a limit of the front door."),
+            connections: gauge("headgate_connections_open", "Open client connections."),
+            reloads: counter("headgate_config_reloads_total", "Configurations that were applied."),
+            reload_failures: counter("headgate_config_reload_failures_total", "Configurations that were refused."),
+            last_reload: gauge("headgate_config_last_reload_success_timestamp_seconds", "When a configuration was applied last."),
+            dropped_lines: counter("headgate_access_log_dropped_total", "Access log lines that could not be written in time."),
+            panics: counter("headgate_panics_total", "Panics, each of which cost a request or a connection."),
+            series: AtomicUsize::new(0),
+            registry,
+        }
+    }
+
+    /// The series of a method. A request that found none counts under empty labels.
+    #[must_use]
+    pub fn operation(&self, api: &str, stage: &str, resource: &str, method: &str) -> OperationMetrics {
+        let known = self.requests.get_metric_with_label_values(&[api, stage, resource, method]);
+        let fits = self.series.fetch_add(1, Ordering::Relaxed) < SERIES;
+        let labels = if fits { [api, stage, resource, method] } else { ["other"; 4] };
+        if !fits {
+            self.folded.inc();
+        }
+        let _ = known;
+        OperationMetrics {
+            requests: self.requests.with_label_values(&labels),
+            client_errors: self.client_errors.with_label_values(&labels),
+            server_errors: self.server_errors.with_label_values(&labels),
+            latency: self.latency.with_label_values(&labels),
+            integration_latency: self.integration_latency.with_label_values(&labels),
+            received: self.received.with_label_values(&labels),
+            sent: self.sent.with_label_values(&labels),
+        }
+    }
+
+    /// Everything in Prometheus' text format.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = Vec::new();
+        // Encoding into memory fails only for metrics without values, which are not registered.
+        let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
+        String::from_utf8(text).unwrap_or_default()
+    }
+}
+
+impl OperationMetrics {
+    /// Counts a request that has ended.
+    pub fn count(&self, status: u16, latency: Duration, integration: Option<Duration>, received: u64, sent: u64) {
+        self.requests.inc();
+        match status {
+            400..=499 => self.client_errors.inc(),
+            500..=599 => self.server_errors.inc(),
+            _ => {}
+        }
+        self.latency.observe(latency.as_secs_f64());
+        if let Some(integration) = integration {
+            self.integration_latency.observe(integration.as_secs_f64());
+        }
+        self.received.inc_by(received);
+        self.sent.inc_by(sent);
+    }
+}
+
+/// Registers a metric. Names are constants of this file, so the only error, two of one name, is a mistake that every start shows.
+fn registered<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> C {
+    if let Err(error) = registry.register(Box::new(metric.clone())) {
+        tracing::error!("a metric is not exported: {error}");
+    }
+    metric
+}
+
+#[expect(clippy::expect_used, reason = "the name is a constant of this file and well formed, which the unit test shows")]
+fn single<C>(metric: prometheus::Result<C>) -> C {
+    metric.expect("a metric's constant name is well formed")
+}
+
+fn counter_vec(name: &str, help: &str) -> IntCounterVec {
+    single(IntCounterVec::new(Opts::new(name, help), &LABELS))
+}
+
+fn histogram_vec(name: &str, help: &str) -> HistogramVec {
+    single(HistogramVec::new(HistogramOpts::new(name, help).buckets(BUCKETS.to_vec()), &LABELS))
+}
+
+/// Metrics are shared by everything that counts.
+pub(super) type Shared = Arc<Metrics>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_counted_under_its_method() {
+        let metrics = Metrics::new();
+        metrics.operation("api", "prod", "/pets", "GET").count(404, Duration::from_millis(1), Some(Duration::from_micros(600)), 3, 5);
+        let text = metrics.render();
+        let labels = r#"{api="api",method="GET",resource="/pets",stage="prod"}"#;
+        for line in [
+            format!("headgate_requests_total{labels} 1"),
+            format!("headgate_client_errors_total{labels} 1"),
+            format!("headgate_server_errors_total{labels} 0"),
+            format!("headgate_response_bytes_total{labels} 5"),
+        ] {
+            assert!(text.contains(&line), "{line}\n{text}");
+        }
+        assert!(text.contains("headgate_build_info{version="));
+    }
+}
