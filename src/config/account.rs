@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::load::Files;
 use super::stage;
 use crate::apigateway::account::{Account, ApiWithStages};
+use crate::apigateway::api::Api;
 use crate::document::{Fields, Node, Problems, Severity, Spanned};
 use crate::openapi::{self, BasePathMode, Options};
 
@@ -45,24 +46,30 @@ fn api(node: &Node, account: &Account, files: &mut Files, problems: &mut Problem
     let options =
         Options { base_path, account_id: account.account_id.clone(), region: account.region.clone(), aws_limits: account.aws_limits };
     let api = openapi::read(&root, files, &options, problems)?;
-    let stages = stages.into_iter().filter_map(|(node, inline)| read_stage(&node, inline, files, problems)).collect();
+    let stages: Vec<_> = stages
+        .into_iter()
+        .filter_map(|node| {
+            method_settings_fit(&node, &api, problems);
+            read_stage(&node, files, problems)
+        })
+        .collect();
     Some(ApiWithStages { id: Spanned::at(id, text.to_owned()), api, deployment_id: fingerprint(&root.source.text), stages })
 }
 
 /// Stages, inline or in files of their own.
-fn stages(fields: &mut Fields<'_>, files: &mut Files, problems: &mut Problems) -> Vec<(Node, bool)> {
+fn stages(fields: &mut Fields<'_>, files: &mut Files, problems: &mut Problems) -> Vec<Node> {
     if fields.take("stages").is_none() {
         problems.error(fields.node(), "`stages` is missing: an API is served on its stages");
     }
     let mut stages = Vec::new();
     for node in fields.list("stages", problems) {
         match node.get("file") {
-            Some(file) => stages.extend(files.open_own(file, problems).map(|node| (node, false))),
-            None => stages.push((node.clone(), true)),
+            Some(file) => stages.extend(files.open_own(file, problems)),
+            None => stages.push(node.clone()),
         }
     }
     let mut names: Vec<&str> = Vec::new();
-    for (node, _) in &stages {
+    for node in &stages {
         let name = node.get("stageName").and_then(Node::scalar).unwrap_or_default();
         if !name.is_empty() && names.contains(&name) {
             problems.error(node, format!("two stages have the name `{name}`"));
@@ -72,9 +79,31 @@ fn stages(fields: &mut Fields<'_>, files: &mut Files, problems: &mut Problems) -
     stages
 }
 
-fn read_stage(node: &Node, _inline: bool, files: &Files, problems: &mut Problems) -> Option<crate::apigateway::stage::Stage> {
+fn read_stage(node: &Node, files: &Files, problems: &mut Problems) -> Option<crate::apigateway::stage::Stage> {
     let beside = |node: &Node, path: &str| -> PathBuf { files.beside(node, path) };
     stage::read(node, &beside, problems)
+}
+
+/// Settings for a method that the API does not have would silently do nothing.
+fn method_settings_fit(stage: &Node, api: &Api, problems: &mut Problems) {
+    for entry in stage.get("methodSettings").map(Node::entries).unwrap_or_default().iter().filter(|entry| entry.key != "*/*") {
+        let key = entry.key.replace("~1", "/");
+        let Some((path, method)) = key.rsplit_once('/') else { continue };
+        let path = format!("/{}", path.trim_matches('/'));
+        let known = api.resources.iter().any(|resource| {
+            path == "/*"
+                || (*resource.path == *path
+                    && (method == "*" || resource.methods.iter().any(|known| matches!(known.name(), "ANY") || known.name() == method)))
+        });
+        if !known {
+            problems.at(
+                Severity::Error,
+                &entry.node.source,
+                entry.key_span,
+                format!("the API has no method {method} {path} that these settings could be for"),
+            );
+        }
+    }
 }
 
 /// Ten characters that follow from the text alone.

@@ -73,6 +73,16 @@ pub(super) fn domain_names(
 fn domain_name(node: &Node, account: &Account, beside: &dyn Fn(&Node, &str) -> PathBuf, problems: &mut Problems) -> Option<DomainName> {
     let mut fields = Fields::of(node, "a domain name", problems)?;
     let domain_name = fields.required_string("domainName", problems)?;
+    let labels = domain_name.strip_prefix("*.").unwrap_or(&domain_name);
+    let sound = labels
+        .split('.')
+        .all(|label| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'));
+    if !sound || domain_name.len() > 253 {
+        problems.error(
+            fields.node().get("domainName").unwrap_or(node),
+            format!("a domain name is a host such as api.example.com, without scheme, port or path, not `{domain_name}`"),
+        );
+    }
     let mut file = |name, problems: &mut Problems| {
         let node = fields.take(name)?;
         let path = beside(node, node.scalar()?);

@@ -50,10 +50,10 @@ fn read(root: &Node, files: &mut Files, problems: &mut Problems) -> Option<(Proc
         ..Account::default()
     };
     fields.ignore(&["stateDirectory"]);
-    parts_not_served::check(&mut fields, problems);
     account.vpc_links = domain_names::vpc_links(&mut fields, problems);
     account.apis = account::apis(&mut fields, &account, files, problems);
     let beside = |node: &Node, path: &str| files.beside(node, path);
+    parts_not_served::check(&mut fields, &account, problems);
     account.domain_names = domain_names::domain_names(&mut fields, &account, &beside, problems);
     fields.finish(problems);
     Some((process, account))

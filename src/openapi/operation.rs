@@ -71,13 +71,25 @@ impl Reader<'_> {
                 }
                 return;
             }
-            _ => return,
+            Some("cookie" | "formData") => return,
+            _ => {
+                let found = text("in").unwrap_or("nothing");
+                problems.error(
+                    parameter.get("in").unwrap_or(&parameter),
+                    format!("`in` is one of path, query, header, cookie, body, formData, not `{found}`"),
+                );
+                return;
+            }
         };
         let Some(name) = text("name") else {
             problems.error(&parameter, "a parameter needs a `name`");
             return;
         };
         let name = if location == ParameterLocation::Path { name.trim_end_matches('+') } else { name };
+        let path = label.split_once(' ').map_or("", |(_, path)| path);
+        if location == ParameterLocation::Path && !path.contains(&format!("{{{name}}}")) && !path.contains(&format!("{{{name}+}}")) {
+            problems.error(parameter.get("name").unwrap_or(&parameter), format!("the path {path} has no variable `{name}`"));
+        }
         let required = text("required") == Some("true");
         parameters.retain(|(known, _)| known.location != location || *known.name != *name);
         parameters.push((RequiredParameter { location, name: name.into() }, required));

@@ -9,7 +9,10 @@ const OPERATIONS: [&str; 8] = ["get", "put", "post", "delete", "options", "head"
 
 impl Reader<'_> {
     pub(super) fn paths(&mut self, api: &mut Api, problems: &mut Problems) {
-        let Some(paths) = self.root.get("paths") else { return };
+        let Some(paths) = self.root.get("paths") else {
+            problems.error(self.root, "Invalid OpenAPI input: `paths` is missing");
+            return;
+        };
         if !paths.is_object() && !paths.is_null() {
             problems.error(paths, format!("`paths` is a mapping, not {}", paths.kind()));
         }
@@ -80,6 +83,15 @@ fn siblings(path: &str, entry: &Entry, seen: &mut std::collections::HashMap<Stri
             );
             return;
         }
+        if !is_path_part(segment) {
+            problems.at(
+                crate::document::Severity::Error,
+                &entry.node.source,
+                entry.key_span,
+                format!("Resource's path part only allow a-zA-Z0-9._-: or a valid greedy path variable and curly braces at the beginning and the end, not `{segment}`"),
+            );
+            return;
+        }
         if segment.starts_with('{') {
             let known = seen.entry(parent.clone()).or_insert_with(|| segment.to_owned());
             if known != segment {
@@ -94,6 +106,15 @@ fn siblings(path: &str, entry: &Entry, seen: &mut std::collections::HashMap<Stri
         }
         parent = format!("{parent}/{segment}");
     }
+}
+
+/// Letters, digits and a few signs; a variable fills its whole segment.
+fn is_path_part(segment: &str) -> bool {
+    let inside = segment
+        .strip_prefix('{')
+        .and_then(|inside| inside.strip_suffix('}'))
+        .map_or(segment, |name| name.strip_suffix('+').unwrap_or(name));
+    !inside.is_empty() && !inside.contains(['{', '}', '+', '?', '#', '%', ' ', '"', '<', '>', '\\', '^', '`', '|'])
 }
 
 /// Six characters from the path (FNV-1a, base 36), so that a resource keeps its id from load to load and from machine to machine.

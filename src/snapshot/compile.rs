@@ -222,8 +222,8 @@ fn endpoint(place: &Place<'_>, integration: &Integration, release: &Release, pro
     let endpoint = EndpointUri::parse(&text, &options);
     if endpoint.is_err() {
         let stage = &release.facts.stage;
-        problems.spanned(Severity::Warning, uri, format!("Invalid endpoint address on stage `{stage}`: `{text}`"));
-        problems.help(format!("{} {} answers 500 there, as it would at API Gateway", place.method.name(), place.resource.path));
+        problems.spanned(Severity::Error, uri, format!("Invalid endpoint address on stage `{stage}`: `{text}`"));
+        problems.help(format!("{} {} would answer 500 there", place.method.name(), place.resource.path));
     }
     Some(endpoint)
 }
