@@ -2,6 +2,7 @@
 
 use super::api::Api;
 use super::stage::Stage;
+use super::usage_plan::{ApiKey, ThrottleSettings, UsagePlan};
 use crate::document::Spanned;
 
 /// Everything that is served.
@@ -13,8 +14,14 @@ pub struct Account {
     pub region: String,
     /// Limits as API Gateway has them, rather than none.
     pub aws_limits: bool,
+    /// The limit over all APIs; nothing: API Gateway's 10,000 requests a second in bursts of 5,000.
+    pub throttle_settings: ThrottleSettings,
     /// The APIs with their stages.
     pub apis: Vec<ApiWithStages>,
+    /// Usage plans.
+    pub usage_plans: Vec<UsagePlan>,
+    /// API keys.
+    pub api_keys: Vec<ApiKey>,
     /// Groups of origins.
     pub vpc_links: Vec<VpcLink>,
     /// Custom domains.
@@ -28,7 +35,7 @@ pub struct ApiWithStages {
     pub id: Spanned<String>,
     /// What its definition says.
     pub api: Api,
-    /// The SHA-256-like fingerprint of the definition's text: the id of the deployment that serves files as they are.
+    /// A fingerprint of the definition's text: the id of the deployment that serves files as they are.
     pub deployment_id: String,
     /// Where it is served.
     pub stages: Vec<Stage>,

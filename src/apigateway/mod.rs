@@ -6,3 +6,4 @@ pub mod arn;
 pub mod gateway_response;
 pub mod integration;
 pub mod stage;
+pub mod usage_plan;

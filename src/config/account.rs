@@ -1,25 +1,79 @@
 //! The APIs of a configuration with their definitions and stages.
 
-use std::path::PathBuf;
+use std::collections::HashSet;
 
 use super::load::Files;
-use super::stage;
+use super::parts_not_served::not_served;
+use super::{stage, usage_plans};
 use crate::apigateway::account::{Account, ApiWithStages};
-use crate::apigateway::api::Api;
-use crate::document::{Fields, Node, Problems, Severity, Spanned};
+use crate::apigateway::usage_plan::ThrottleSettings;
+use crate::document::{Fields, Node, Problems, Severity, Spanned, nearest};
 use crate::openapi::{self, BasePathMode, Options};
 
 const BASE_PATH_MODES: [(&str, BasePathMode); 3] =
     [("ignore", BasePathMode::Ignore), ("prepend", BasePathMode::Prepend), ("split", BasePathMode::Split)];
 
-/// Reads every API that `gateway.yaml` names.
-pub(super) fn apis(fields: &mut Fields<'_>, account: &Account, files: &mut Files, problems: &mut Problems) -> Vec<ApiWithStages> {
-    if fields.take("apis").is_none() {
-        problems.error(fields.node(), "there is no API: `apis` is missing");
+/// The APIs and stages that are written, whether or not they could be read: what else names them is checked against these, so that one
+/// mistake is not told twice.
+#[derive(Default)]
+pub(super) struct Known {
+    apis: Vec<(Node, Vec<Node>)>,
+}
+
+impl Known {
+    /// Finds every API and stage of `gateway.yaml`.
+    pub(super) fn of(fields: &mut Fields<'_>, files: &mut Files, problems: &mut Problems) -> Self {
+        if fields.take("apis").is_none() {
+            problems.error(fields.node(), "there is no API: `apis` is missing");
+        }
+        let apis = fields.list("apis", problems).iter().map(|node| (node.clone(), stages(node, files, problems)));
+        Self { apis: apis.collect() }
     }
+
+    /// The node to blame, and why, if it names no API, or no stage of it.
+    pub(super) fn missing<'n>(&self, api: &'n Node, stage: Option<&'n Node>) -> Option<(&'n Node, String)> {
+        let id = api.scalar().unwrap_or_default();
+        let ids = self.apis.iter().filter_map(|(node, _)| name(node, "id"));
+        let Some((_, stages)) = self.apis.iter().find(|(node, _)| name(node, "id") == Some(id)) else {
+            return Some((api, format!("there is no API with the id `{id}`{}", meant(id, ids))));
+        };
+        let stage = stage?;
+        let wanted = stage.scalar().unwrap_or_default();
+        let names = stages.iter().filter_map(|node| name(node, "stageName"));
+        let known = names.clone().any(|name| name == wanted);
+        (!known).then(|| (stage, format!("the API `{id}` has no stage `{wanted}`{}", meant(wanted, names))))
+    }
+}
+
+fn name<'n>(node: &'n Node, key: &str) -> Option<&'n str> {
+    node.get(key).and_then(Node::scalar)
+}
+
+fn meant<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> String {
+    nearest(name, known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
+}
+
+/// The stages of an API, inline or in files of their own.
+fn stages(api: &Node, files: &mut Files, problems: &mut Problems) -> Vec<Node> {
+    let written = api.get("stages").map(Node::items).unwrap_or_default();
+    let read = written.iter().filter_map(|node| match node.get("file") {
+        Some(file) => {
+            if let Some(mut fields) = Fields::of(node, "a stage", problems) {
+                fields.ignore(&["file"]);
+                fields.finish(problems);
+            }
+            files.open_own(file, problems)
+        }
+        None => Some(node.clone()),
+    });
+    read.collect()
+}
+
+/// Reads every API that `gateway.yaml` names.
+pub(super) fn apis(known: &Known, account: &Account, files: &mut Files, problems: &mut Problems) -> Vec<ApiWithStages> {
     let mut apis: Vec<ApiWithStages> = Vec::new();
-    for node in fields.list("apis", problems) {
-        let Some(api) = api(node, account, files, problems) else { continue };
+    for (node, stages) in &known.apis {
+        let Some(api) = api(node, stages, account, files, problems) else { continue };
         if apis.iter().any(|other| other.id.value == api.id.value) {
             problems.spanned(Severity::Error, &api.id, format!("two APIs have the id `{}`", api.id.value));
         }
@@ -28,82 +82,50 @@ pub(super) fn apis(fields: &mut Fields<'_>, account: &Account, files: &mut Files
     apis
 }
 
-fn api(node: &Node, account: &Account, files: &mut Files, problems: &mut Problems) -> Option<ApiWithStages> {
+fn api(node: &Node, stages: &[Node], account: &Account, files: &mut Files, problems: &mut Problems) -> Option<ApiWithStages> {
     let mut fields = Fields::of(node, "an API", problems)?;
     let id = fields.required("id", problems);
     let definition = fields.required("definition", problems);
     let base_path = fields.choice("basepath", &BASE_PATH_MODES, problems).unwrap_or_default();
-    let stages = stages(&mut fields, files, problems);
+    if fields.list("stages", problems).is_empty() {
+        problems.error(node, "`stages` is missing or empty: an API is served on its stages");
+    }
     fields.ignore(&["name", "description"]);
     fields.finish(problems);
-    let id = id?;
-    let text = id.scalar().unwrap_or_default();
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-        problems.error(id, format!("an API's id is the first label of its host: letters, digits and `-`, not `{text}`"));
+    let text = id.and_then(Node::scalar).unwrap_or_default();
+    if let Some(id) = id
+        && (text.is_empty() || text.len() > 63 || !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'))
+    {
+        problems.error(id, format!("an API's id is the first label of its host: at most 63 letters, digits and `-`, not `{text}`"));
     }
-    let definition = definition?;
-    let root = files.open(definition, problems)?;
+    let root = definition.and_then(|definition| files.open(definition, problems));
     let options =
         Options { base_path, account_id: account.account_id.clone(), region: account.region.clone(), aws_limits: account.aws_limits };
-    let api = openapi::read(&root, files, &options, problems)?;
-    let stages: Vec<_> = stages
-        .into_iter()
-        .filter_map(|node| {
-            method_settings_fit(&node, &api, problems);
-            read_stage(&node, files, problems)
-        })
-        .collect();
-    Some(ApiWithStages { id: Spanned::at(id, text.to_owned()), api, deployment_id: fingerprint(&root.source.text), stages })
-}
-
-/// Stages, inline or in files of their own.
-fn stages(fields: &mut Fields<'_>, files: &mut Files, problems: &mut Problems) -> Vec<Node> {
-    if fields.take("stages").is_none() {
-        problems.error(fields.node(), "`stages` is missing: an API is served on its stages");
-    }
-    let mut stages = Vec::new();
-    for node in fields.list("stages", problems) {
-        match node.get("file") {
-            Some(file) => stages.extend(files.open_own(file, problems)),
-            None => stages.push(node.clone()),
+    let api = root.as_ref().and_then(|root| openapi::read(root, files, &options, problems));
+    let read: Vec<_> =
+        stages.iter().filter_map(|node| stage::read(node, api.as_ref(), &|node, path| files.beside(node, path), problems)).collect();
+    let mut names = HashSet::new();
+    for stage in &read {
+        if !names.insert(stage.stage_name.value.as_str()) {
+            problems.spanned(Severity::Error, &stage.stage_name, format!("two stages have the name `{}`", stage.stage_name.value));
         }
     }
-    let mut names: Vec<&str> = Vec::new();
-    for node in &stages {
-        let name = node.get("stageName").and_then(Node::scalar).unwrap_or_default();
-        if !name.is_empty() && names.contains(&name) {
-            problems.error(node, format!("two stages have the name `{name}`"));
-        }
-        names.push(name);
-    }
-    stages
+    let deployment_id = fingerprint(&root?.source.text);
+    Some(ApiWithStages { id: Spanned::at(id?, text.to_owned()), api: api?, deployment_id, stages: read })
 }
 
-fn read_stage(node: &Node, files: &Files, problems: &mut Problems) -> Option<crate::apigateway::stage::Stage> {
-    let beside = |node: &Node, path: &str| -> PathBuf { files.beside(node, path) };
-    stage::read(node, &beside, problems)
-}
-
-/// Settings for a method that the API does not have would silently do nothing.
-fn method_settings_fit(stage: &Node, api: &Api, problems: &mut Problems) {
-    for entry in stage.get("methodSettings").map(Node::entries).unwrap_or_default().iter().filter(|entry| entry.key != "*/*") {
-        let key = entry.key.replace("~1", "/");
-        let Some((path, method)) = key.rsplit_once('/') else { continue };
-        let path = format!("/{}", path.trim_matches('/'));
-        let known = api.resources.iter().any(|resource| {
-            path == "/*"
-                || (*resource.path == *path
-                    && (method == "*" || resource.methods.iter().any(|known| matches!(known.name(), "ANY") || known.name() == method)))
-        });
-        if !known {
-            problems.at(
-                Severity::Error,
-                &entry.node.source,
-                entry.key_span,
-                format!("the API has no method {method} {path} that these settings could be for"),
-            );
-        }
-    }
+/// Reads `account`: the limit over all APIs.
+pub(super) fn throttle_settings(fields: &mut Fields<'_>, problems: &mut Problems) -> ThrottleSettings {
+    let read = fields.take("account").and_then(|node| {
+        let mut own = Fields::of(node, "`account`", problems)?;
+        let settings = own.take("throttleSettings");
+        own.ignore(&["accountId", "cloudwatchRoleArn", "features", "apiKeyVersion"]);
+        own.finish(problems);
+        let settings = settings?;
+        not_served(settings, "throttling", problems);
+        usage_plans::throttle(settings, problems)
+    });
+    read.unwrap_or_default()
 }
 
 /// Ten characters that follow from the text alone.

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::apigateway::account::{Account, BasePathMapping, DomainName, HealthCheck, VpcLink};
+use super::account::Known;
+use crate::apigateway::account::{BasePathMapping, DomainName, HealthCheck, VpcLink};
 use crate::document::{Fields, Node, Problems, Severity, Spanned};
 
 /// What `get-domain-names` prints and a gateway that you run has no use for.
@@ -62,26 +63,29 @@ fn health_check(node: &Node, problems: &mut Problems) -> Option<HealthCheck> {
 
 pub(super) fn domain_names(
     fields: &mut Fields<'_>,
-    account: &Account,
+    known: &Known,
     beside: &dyn Fn(&Node, &str) -> PathBuf,
     problems: &mut Problems,
 ) -> Vec<DomainName> {
-    let nodes = fields.list("domainNames", problems);
-    nodes.iter().filter_map(|node| domain_name(node, account, beside, problems)).collect()
+    let mut domains: Vec<DomainName> = Vec::new();
+    for node in fields.list("domainNames", problems) {
+        let Some(domain) = domain_name(node, known, beside, problems) else { continue };
+        if domains.iter().any(|other| other.domain_name == domain.domain_name) {
+            problems.error(node, format!("two domain names are `{}`", domain.domain_name));
+        }
+        domains.push(domain);
+    }
+    domains
 }
 
-fn domain_name(node: &Node, account: &Account, beside: &dyn Fn(&Node, &str) -> PathBuf, problems: &mut Problems) -> Option<DomainName> {
+fn domain_name(node: &Node, known: &Known, beside: &dyn Fn(&Node, &str) -> PathBuf, problems: &mut Problems) -> Option<DomainName> {
     let mut fields = Fields::of(node, "a domain name", problems)?;
-    let domain_name = fields.required_string("domainName", problems)?;
-    let labels = domain_name.strip_prefix("*.").unwrap_or(&domain_name);
-    let sound = labels
-        .split('.')
-        .all(|label| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'));
-    if !sound || domain_name.len() > 253 {
-        problems.error(
-            fields.node().get("domainName").unwrap_or(node),
-            format!("a domain name is a host such as api.example.com, without scheme, port or path, not `{domain_name}`"),
-        );
+    let name = fields.required("domainName", problems);
+    let domain_name = name.and_then(Node::scalar).unwrap_or_default().to_ascii_lowercase();
+    if let Some(name) = name
+        && !is_host(&domain_name)
+    {
+        problems.error(name, format!("a domain name is a host such as api.example.com or *.example.com, not `{domain_name}`"));
     }
     let mut file = |name, problems: &mut Problems| {
         let node = fields.take(name)?;
@@ -96,28 +100,32 @@ fn domain_name(node: &Node, account: &Account, beside: &dyn Fn(&Node, &str) -> P
     if let Some(node) = fields.take("mutualTlsAuthentication") {
         problems.error(node, "mutual TLS is not served yet").help("leave it out: it is refused rather than not enforced");
     }
-    let mappings = fields.list("basePathMappings", problems).iter().filter_map(|node| mapping(node, account, problems)).collect();
+    let mappings = fields.list("basePathMappings", problems).iter().filter_map(|node| mapping(node, known, problems)).collect();
     fields.ignore(&AWS_ONLY);
     fields.finish(problems);
     Some(DomainName { domain_name, certificate, base_path_mappings: mappings })
 }
 
-fn mapping(node: &Node, account: &Account, problems: &mut Problems) -> Option<BasePathMapping> {
+/// Labels of letters, digits and `-`; the first may be `*`.
+fn is_host(name: &str) -> bool {
+    let labels = name.strip_prefix("*.").unwrap_or(name).split('.');
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    name.len() <= 253 && labels.into_iter().all(label)
+}
+
+fn mapping(node: &Node, known: &Known, problems: &mut Problems) -> Option<BasePathMapping> {
     let mut fields = Fields::of(node, "a base path mapping", problems)?;
     let base_path = fields.string("basePath", problems).unwrap_or_default();
     let api = fields.required("restApiId", problems);
     let stage = fields.take("stage");
     fields.finish(problems);
     let api = api?;
-    let id = api.scalar().unwrap_or_default();
-    let Some(known) = account.apis.iter().find(|known| known.id.value == id) else {
-        problems.error(api, format!("there is no API with the id `{id}`"));
-        return None;
-    };
-    if let Some(stage) = stage
-        && !known.stages.iter().any(|known| Some(known.stage_name.value.as_str()) == stage.scalar())
-    {
-        problems.error(stage, format!("the API `{id}` has no stage `{}`", stage.scalar().unwrap_or_default()));
+    if let Some((at, why)) = known.missing(api, stage) {
+        problems.error(at, why);
         return None;
     }
     let base_path = if base_path == "(none)" { "" } else { base_path.trim_matches('/') };
@@ -131,7 +139,7 @@ fn mapping(node: &Node, account: &Account, problems: &mut Problems) -> Option<Ba
     }
     Some(BasePathMapping {
         base_path: base_path.to_owned(),
-        rest_api_id: Spanned::at(api, id.to_owned()),
+        rest_api_id: Spanned::at(api, api.scalar().unwrap_or_default().to_owned()),
         stage: stage.map(|stage| Spanned::at(stage, stage.scalar().unwrap_or_default().to_owned())),
     })
 }

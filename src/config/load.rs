@@ -1,11 +1,12 @@
 //! Loads a configuration: the only place that reads files and the environment for it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::process::{self, Process};
-use super::{account, domain_names, environment, parts_not_served};
+use super::{account, api_keys, domain_names, environment, parts_not_served, usage_plans};
 use crate::apigateway::account::Account;
-use crate::document::{Fields, Limits, Node, Problems, parse};
+use crate::document::{Fields, Limits, Node, Problems, Source, parse, source};
 use crate::openapi;
 
 /// A configuration as it was written, all of it read.
@@ -50,11 +51,15 @@ fn read(root: &Node, files: &mut Files, problems: &mut Problems) -> Option<(Proc
         ..Account::default()
     };
     fields.ignore(&["stateDirectory"]);
+    parts_not_served::check(&mut fields, problems);
     account.vpc_links = domain_names::vpc_links(&mut fields, problems);
-    account.apis = account::apis(&mut fields, &account, files, problems);
+    account.throttle_settings = account::throttle_settings(&mut fields, problems);
+    let known = account::Known::of(&mut fields, files, problems);
+    account.apis = account::apis(&known, &account, files, problems);
+    account.usage_plans = usage_plans::usage_plans(&mut fields, &known, problems);
+    account.api_keys = api_keys::api_keys(&mut fields, &account.usage_plans, files, problems);
     let beside = |node: &Node, path: &str| files.beside(node, path);
-    parts_not_served::check(&mut fields, &account, problems);
-    account.domain_names = domain_names::domain_names(&mut fields, &account, &beside, problems);
+    account.domain_names = domain_names::domain_names(&mut fields, &known, &beside, problems);
     fields.finish(problems);
     Some((process, account))
 }
@@ -89,22 +94,37 @@ impl Files {
         self.read(&path, true, Some(node), problems)
     }
 
+    /// A file that is no document, such as comma-separated values.
+    pub(super) fn text(&mut self, node: &Node, problems: &mut Problems) -> Option<Arc<Source>> {
+        let path = self.beside(node, node.scalar()?);
+        let bytes = self.bytes(&path, Some(node), problems)?;
+        source(&path.to_string_lossy(), &bytes, Limits::default(), problems)
+    }
+
     fn read(&mut self, path: &Path, own: bool, named_at: Option<&Node>, problems: &mut Problems) -> Option<Node> {
-        let name = path.to_string_lossy().into_owned();
-        let bytes = match bounded(path) {
-            Ok(bytes) => bytes,
+        let bytes = self.bytes(path, named_at, problems)?;
+        let node = parse(&path.to_string_lossy(), &bytes, Limits::default(), problems)?;
+        Some(if own { environment::substitute(&node, &variable, problems) } else { node })
+    }
+}
+
+impl Files {
+    fn bytes(&mut self, path: &Path, named_at: Option<&Node>, problems: &mut Problems) -> Option<Vec<u8>> {
+        // A file that is missing is watched too: it may come.
+        if !self.read.iter().any(|known| known == path) {
+            self.read.push(path.to_owned());
+        }
+        match bounded(path) {
+            Ok(bytes) => Some(bytes),
             Err(error) => {
-                let message = format!("{name} cannot be read: {error}");
+                let message = format!("{} cannot be read: {error}", path.display());
                 match named_at {
                     Some(node) => problems.error(node, message),
                     None => problems.general(message),
                 };
-                return None;
+                None
             }
-        };
-        self.read.push(path.to_owned());
-        let node = parse(&name, &bytes, Limits::default(), problems)?;
-        Some(if own { environment::substitute(&node, &variable, problems) } else { node })
+        }
     }
 }
 

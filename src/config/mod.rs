@@ -1,12 +1,15 @@
 //! `gateway.yaml` and the files that it names, read into what they mean.
 
 mod account;
+mod api_keys;
 mod domain_names;
 mod environment;
+mod key_file;
 mod load;
 mod parts_not_served;
 mod process;
 mod stage;
+mod usage_plans;
 
 pub use load::{Loaded, load};
 pub use process::{Admin, Listener, Network, Process, Tls};

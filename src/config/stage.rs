@@ -3,8 +3,9 @@
 use indexmap::IndexMap;
 
 use super::parts_not_served::not_served;
+use crate::apigateway::api::Api;
 use crate::apigateway::stage::{AccessLogSettings, LogDestination, MethodSettings, Stage};
-use crate::document::{Fields, Node, Problems, Severity, Spanned};
+use crate::document::{Fields, Node, Problems, Severity, Spanned, nearest};
 
 /// What `aws apigateway get-stage` prints and a gateway that you run has no use for.
 const AWS_ONLY: [&str; 11] = [
@@ -22,7 +23,12 @@ const AWS_ONLY: [&str; 11] = [
 ];
 
 /// Reads one stage.
-pub(super) fn read(node: &Node, beside: &dyn Fn(&Node, &str) -> std::path::PathBuf, problems: &mut Problems) -> Option<Stage> {
+pub(super) fn read(
+    node: &Node,
+    api: Option<&Api>,
+    beside: &dyn Fn(&Node, &str) -> std::path::PathBuf,
+    problems: &mut Problems,
+) -> Option<Stage> {
     let mut fields = Fields::of(node, "a stage", problems)?;
     let name = fields.required("stageName", problems)?;
     let text = name.scalar().unwrap_or_default();
@@ -32,7 +38,7 @@ pub(super) fn read(node: &Node, beside: &dyn Fn(&Node, &str) -> std::path::PathB
     let stage = Stage {
         stage_name: Spanned::at(name, text.to_owned()),
         variables: variables(fields.take("variables"), problems),
-        method_settings: method_settings(fields.take("methodSettings"), problems),
+        method_settings: method_settings(fields.take("methodSettings"), api, problems),
         access_log: fields.take("accessLogSettings").and_then(|node| access_log(node, beside, problems)),
     };
     for name in ["canarySettings", "deploymentId"] {
@@ -99,7 +105,7 @@ fn variables(node: Option<&Node>, problems: &mut Problems) -> IndexMap<String, S
 }
 
 /// `*/*`, `pets/GET`, `/pets/GET` and `~1pets/GET` are all written in the wild; one form is kept.
-fn method_settings(node: Option<&Node>, problems: &mut Problems) -> IndexMap<String, MethodSettings> {
+fn method_settings(node: Option<&Node>, api: Option<&Api>, problems: &mut Problems) -> IndexMap<String, MethodSettings> {
     let mut settings = IndexMap::new();
     for entry in node.map(Node::entries).unwrap_or_default() {
         let key = entry.key.replace("~1", "/");
@@ -110,6 +116,13 @@ fn method_settings(node: Option<&Node>, problems: &mut Problems) -> IndexMap<Str
             problems
                 .at(Severity::Error, &entry.node.source, entry.key_span, format!("Invalid method setting path: {}", entry.key))
                 .help("written `*/*` or `resource/path/METHOD`");
+        } else if let Some(missing) = api.filter(|_| key != "*/*").and_then(|api| missing_method(&key, api)) {
+            problems.at(
+                Severity::Error,
+                &entry.node.source,
+                entry.key_span,
+                format!("Invalid method setting path: {}: {missing}", entry.key),
+            );
         }
         let Some(mut fields) = Fields::of(&entry.node, "method settings", problems) else { continue };
         let read = MethodSettings {
@@ -137,6 +150,21 @@ fn method_settings(node: Option<&Node>, problems: &mut Problems) -> IndexMap<Str
         settings.insert(key, read);
     }
     settings
+}
+
+/// Why a key such as `/pets/GET` names no method of the API.
+fn missing_method(key: &str, api: &Api) -> Option<String> {
+    let (path, verb) = key.rsplit_once('/')?;
+    if path == "/*" {
+        return None;
+    }
+    let path = if path.is_empty() { "/" } else { path };
+    let Some(resource) = api.resources.iter().find(|resource| &*resource.path == path) else {
+        let near = nearest(path, api.resources.iter().map(|resource| &*resource.path));
+        return Some(format!("there is no resource {path}{}", near.map(|near| format!("; did you mean {near}?")).unwrap_or_default()));
+    };
+    let known = verb == "*" || resource.methods.iter().any(|method| method.name() == verb || method.http_method.is_none());
+    (!known).then(|| format!("the resource {path} has no method {verb}"))
 }
 
 fn access_log(node: &Node, beside: &dyn Fn(&Node, &str) -> std::path::PathBuf, problems: &mut Problems) -> Option<AccessLogSettings> {

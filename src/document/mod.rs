@@ -9,5 +9,5 @@ mod yaml;
 
 pub use fields::Fields;
 pub use node::{Entry, Node, Position, Source, Span, Spanned, Value};
-pub use parse::{Limits, parse};
+pub use parse::{Limits, parse, source};
 pub use problem::{Problem, Problems, Severity, nearest};

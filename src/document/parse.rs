@@ -25,24 +25,32 @@ impl Default for Limits {
 
 /// Reads a document. What is wrong with it goes to `problems`; nothing is returned where there is no tree to go on with.
 pub fn parse(name: &str, bytes: &[u8], limits: Limits, problems: &mut Problems) -> Option<Node> {
-    if bytes.len() > limits.bytes {
-        problems.general(format!("{name}: the document has {} bytes; at most {} are read", bytes.len(), limits.bytes));
-        return None;
-    }
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text).to_owned(),
-        Err(error) => {
-            problems.general(format!("{name}: the document is not UTF-8: byte {} is not valid", error.valid_up_to() + 1));
-            return None;
-        }
-    };
-    let source = Source::new(name, text);
+    let source = source(name, bytes, limits, problems)?;
     let read =
         if source.text.trim_start().starts_with(['{', '[']) { json::read(&source, limits) } else { yaml::read(&source, limits, problems) };
     match read {
         Ok(node) => Some(node),
         Err(Refused { span, message }) => {
             problems.at(Severity::Error, &source, span, message);
+            None
+        }
+    }
+}
+
+/// A file's text, if it is text and not too large.
+pub fn source(name: &str, bytes: &[u8], limits: Limits, problems: &mut Problems) -> Option<Arc<Source>> {
+    if bytes.len() > limits.bytes {
+        problems.general(format!("{name}: the file is too large: at most {} bytes are read", limits.bytes));
+        return None;
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Some(Source::new(name, text.strip_prefix('\u{feff}').unwrap_or(text).to_owned())),
+        Err(error) => {
+            let valid = error.valid_up_to();
+            let source = Source::new(name, String::from_utf8_lossy(bytes).into_owned());
+            // What is valid stands at the same place in the text that is shown.
+            let span = Span { start: valid, end: valid + 1 };
+            problems.at(Severity::Error, &source, span, format!("the file is not UTF-8: byte {} of it is not valid", valid + 1));
             None
         }
     }

@@ -39,6 +39,8 @@ pub struct Problem {
     pub place: Option<(Arc<Source>, Span)>,
     /// What to do about it.
     pub help: Option<String>,
+    /// Whether the line holds a secret, so that only its place is shown.
+    pub secret: bool,
 }
 
 /// More than this many problems are only counted.
@@ -75,12 +77,17 @@ impl Problems {
 
     /// A problem at a place.
     pub fn at(&mut self, severity: Severity, source: &Arc<Source>, span: Span, message: impl Into<String>) -> &mut Self {
-        self.push(Problem { severity, message: message.into(), place: Some((Arc::clone(source), span)), help: None })
+        self.push(Problem { severity, message: message.into(), place: Some((Arc::clone(source), span)), help: None, secret: false })
+    }
+
+    /// A problem at a place whose line holds a secret: it is named, but not shown.
+    pub fn hidden(&mut self, severity: Severity, source: &Arc<Source>, span: Span, message: impl Into<String>) -> &mut Self {
+        self.push(Problem { severity, message: message.into(), place: Some((Arc::clone(source), span)), help: None, secret: true })
     }
 
     /// An error that no place in a file is to blame for.
     pub fn general(&mut self, message: impl Into<String>) -> &mut Self {
-        self.push(Problem { severity: Severity::Error, message: message.into(), place: None, help: None })
+        self.push(Problem { severity: Severity::Error, message: message.into(), place: None, help: None, secret: false })
     }
 
     fn push(&mut self, problem: Problem) -> &mut Self {
@@ -152,7 +159,7 @@ impl Problem {
         let _ = writeln!(out, "{}: {}", self.severity.name(), self.message);
         if let Some((source, span)) = &self.place {
             let position = source.position(span.start);
-            let line = shown(source.line(position.line));
+            let line = if self.secret { String::new() } else { shown(source.line(position.line)) };
             let number = position.line.to_string();
             let gutter = " ".repeat(number.len());
             let width = source
@@ -164,7 +171,9 @@ impl Problem {
             let marks = "^".repeat(width.min(room).max(1));
             let blanks = " ".repeat((position.column - 1).min(line.chars().count()));
             let _ = writeln!(out, "{gutter}--> {}:{}:{}", source.name, position.line, position.column);
-            let _ = writeln!(out, "{gutter} |\n{number} | {line}\n{gutter} | {blanks}{marks}");
+            if !self.secret {
+                let _ = writeln!(out, "{gutter} |\n{number} | {line}\n{gutter} | {blanks}{marks}");
+            }
             if let Some(help) = &self.help {
                 let _ = writeln!(out, "{gutter} = help: {help}");
             }
@@ -192,7 +201,7 @@ impl Problem {
             "file": self.place.as_ref().map(|(source, _)| source.name.as_str()),
             "line": position.map(|position| position.line),
             "column": position.map(|position| position.column),
-            "sourceLine": self.place.as_ref().zip(position).map(|((source, _), position)| shown(source.line(position.line))),
+            "sourceLine": self.place.as_ref().zip(position).filter(|_| !self.secret).map(|((source, _), position)| shown(source.line(position.line))),
             "help": self.help,
         })
     }
