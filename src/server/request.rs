@@ -151,17 +151,10 @@ impl Connection {
 
 /// The framework takes a length away that stands beside `chunked`; only the head's bytes still show it (RFC 9112, section 6.1).
 fn one_length(session: &ServerSession) -> Result<(), Refused> {
-    // The framework also encodes controls that stand in the target, which only the bytes still show.
-    let head = session.req_header();
-    let odd_target = [&b"%0"[..], b"%1", b"%7"].iter().any(|sign| head.raw_path().windows(2).any(|pair| pair == *sign));
-    if session.is_http2() || !(head.headers.contains_key("transfer-encoding") || odd_target) {
+    if session.is_http2() || !session.req_header().headers.contains_key("transfer-encoding") {
         return Ok(());
     }
     let raw = session.to_h1_raw();
-    let line = raw.split(|&byte| byte == b'\n').next().unwrap_or_default().trim_ascii_end();
-    if line.iter().any(|&byte| byte < 0x20 || byte == 0x7f) {
-        return Err(Refused(400, "Bad Request"));
-    }
     let has_length =
         raw.split(|&byte| byte == b'\n').any(|line| line.get(..15).is_some_and(|name| name.eq_ignore_ascii_case(b"content-length:")));
     if has_length { Err(Refused(400, "Bad Request")) } else { Ok(()) }

@@ -36,6 +36,7 @@ pub fn compile(account: &Account, means: &Means<'_>, problems: &mut Problems) ->
         let models = body_models(&api.api, problems, api);
         let stages: Vec<Arc<Stage>> =
             api.stages.iter().map(|stage| Arc::new(compile_stage(account, api, stage, &models, means, problems))).collect();
+        never_valid(&stages, problems);
         snapshot.stages.extend(stages.iter().cloned());
         let named = stages.into_iter().map(|stage| (stage.release.facts.stage.clone(), stage));
         snapshot.addresses.add_api(&api.id.value, !api.api.disable_execute_api_endpoint, named);
@@ -56,6 +57,18 @@ pub fn compile(account: &Account, means: &Means<'_>, problems: &mut Problems) ->
 
 fn find(stages: &[Arc<Stage>], api_id: &str, name: &str) -> Option<Arc<Stage>> {
     stages.iter().find(|stage| &*stage.release.facts.api_id == api_id && &*stage.release.facts.stage == name).cloned()
+}
+
+/// An address that is invalid on one stage answers 500 there; one that is invalid on all of them is a mistake.
+fn never_valid(stages: &[Arc<Stage>], problems: &mut Problems) {
+    let Some(first) = stages.first() else { return };
+    for (index, operation) in first.release.operations.iter().enumerate() {
+        let invalid =
+            |stage: &Arc<Stage>| stage.release.operation(index).is_some_and(|operation| matches!(operation.endpoint, Some(Err(_))));
+        if let Some(uri) = operation.integration.uri.as_ref().filter(|_| stages.iter().all(invalid)) {
+            problems.spanned(Severity::Error, uri, "Invalid endpoint address on every stage");
+        }
+    }
 }
 
 /// What operations are built with.
@@ -222,8 +235,8 @@ fn endpoint(place: &Place<'_>, integration: &Integration, release: &Release, pro
     let endpoint = EndpointUri::parse(&text, &options);
     if endpoint.is_err() {
         let stage = &release.facts.stage;
-        problems.spanned(Severity::Error, uri, format!("Invalid endpoint address on stage `{stage}`: `{text}`"));
-        problems.help(format!("{} {} would answer 500 there", place.method.name(), place.resource.path));
+        problems.spanned(Severity::Warning, uri, format!("Invalid endpoint address on stage `{stage}`: `{text}`"));
+        problems.help(format!("{} {} answers 500 there, as it would at API Gateway", place.method.name(), place.resource.path));
     }
     Some(endpoint)
 }

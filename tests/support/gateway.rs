@@ -1,0 +1,120 @@
+//! The real program with files of its own.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use super::client;
+use super::free_ports;
+
+/// A directory that goes with the test.
+#[derive(Debug)]
+pub struct Files(pub PathBuf);
+
+impl Files {
+    /// An empty directory.
+    pub fn new() -> Self {
+        let unique = format!("headgate-test-{}-{:x}", std::process::id(), fastrand::u64(..));
+        let path = std::env::temp_dir().join(unique);
+        std::fs::create_dir_all(&path).expect("the temporary directory can be written");
+        Self(path)
+    }
+
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::write(&path, text).expect("the temporary directory can be written");
+        path
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The program, not started.
+pub fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_headgate"));
+    command.stdin(Stdio::null()).env("HEADGATE_LOG", "warn");
+    command
+}
+
+/// Runs a command to its end.
+pub fn run(directory: &Path, arguments: &[&str]) -> Output {
+    program().args(arguments).current_dir(directory).output().expect("the program starts")
+}
+
+/// A running gateway; it ends with the test.
+#[derive(Debug)]
+pub struct Gateway {
+    pub port: u16,
+    pub admin_port: u16,
+    pub files: Files,
+    pub child: Child,
+}
+
+impl Gateway {
+    /// Starts the gateway with these files, in which `${GATEWAY_PORT}` and its like are filled in.
+    pub fn start(files: &[(String, String)], backend_port: u16, arguments: &[&str]) -> Result<Self, String> {
+        let [port, admin_port, closed] = free_ports();
+        let directory = Files::new();
+        for (name, text) in files {
+            directory.write(name, &filled(text, [port, admin_port, backend_port, closed]));
+        }
+        let child = program()
+            .args(["run", "--config", "gateway.yaml"])
+            .args(arguments)
+            .current_dir(&directory.0)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| error.to_string())?;
+        let mut gateway = Self { port, admin_port, files: directory, child };
+        gateway.wait_until_ready()?;
+        Ok(gateway)
+    }
+
+    fn wait_until_ready(&mut self) -> Result<(), String> {
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_secs(20) {
+            if client::send(self.admin_port, "GET", "/readyz", &[], b"").is_ok_and(|response| response.status == 200) {
+                return Ok(());
+            }
+            if let Ok(Some(status)) = self.child.try_wait() {
+                let mut text = String::new();
+                let _ = self.child.stderr.take().map(|mut stderr| stderr.read_to_string(&mut text));
+                return Err(format!("the gateway ended with {status}: {text}"));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Err("the gateway was not ready within 20 s".to_owned())
+    }
+
+    /// Sends a signal to the gateway alone.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(status.is_ok_and(|status| status.success()), "the gateway could not be signalled");
+    }
+
+    /// A GET through the gateway.
+    pub fn get(&self, target: &str) -> client::Response {
+        client::send(self.port, "GET", target, &[], b"").expect("the gateway answers")
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Replaces the names of ports in a file.
+pub fn filled(text: &str, [gateway, admin, backend, closed]: [u16; 4]) -> String {
+    text.replace("${GATEWAY_PORT}", &gateway.to_string())
+        .replace("${ADMIN_PORT}", &admin.to_string())
+        .replace("${BACKEND_PORT}", &backend.to_string())
+        .replace("${CLOSED_PORT}", &closed.to_string())
+}

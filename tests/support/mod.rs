@@ -1,0 +1,23 @@
+//! What the black-box tests share: the real program on free ports, an HTTP client that sends what it is told, an origin that records.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    missing_docs
+)]
+
+pub mod backend;
+pub mod client;
+pub mod gateway;
+pub mod matching;
+
+/// Ports that nothing listened on a moment ago.
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = [(); N].map(|()| std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has free ports"));
+    listeners.map(|listener| listener.local_addr().expect("a bound listener has an address").port())
+}
