@@ -31,8 +31,13 @@ pub(super) fn check(arguments: &Check) -> u8 {
 
 /// Loads and compiles a configuration for a command that serves nothing.
 pub(super) fn load(path: &Path) -> (Option<(Loaded, Snapshot)>, Problems) {
-    let backends = Backends::new(Arc::new(Client::new()));
-    control::compile(path, &Means { backends: &backends, metrics: &Metrics::new() })
+    let client = Arc::new(Client::new());
+    let backends = Backends::new(Arc::clone(&client));
+    let (compiled, problems) = control::compile(path, &Means { backends: &backends, metrics: &Metrics::new() });
+    if let Some((loaded, _)) = &compiled {
+        client.origins().set_vpc_links(&loaded.account.vpc_links);
+    }
+    (compiled, problems)
 }
 
 /// `2 errors, 1 warning, 3 notes`, or that all is well.

@@ -16,6 +16,7 @@ use crate::snapshot::{Current, Operation, Release};
 
 mod address;
 mod arrival;
+mod explain;
 mod gateway_response;
 mod guard;
 mod integration_request;

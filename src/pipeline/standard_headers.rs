@@ -204,6 +204,6 @@ mod tests {
         assert_eq!(trace_id(Some("Root=1-a-b;Parent=c;Sampled=1"), 0, 0), "Root=1-a-b;Parent=c;Sampled=1");
         assert_eq!(trace_id(Some("Root=1-a-b"), 0, 0), "Root=1-a-b;Parent=0000000000000000;Sampled=0");
         let made = trace_id(None, 1_584_039_838_123, 1);
-        assert_eq!(made, "Root=1-5e6a899e-000000000000000000000001;Parent=0000000000000000;Sampled=0");
+        assert_eq!(made, "Root=1-5e6a879e-000000000000000000000001;Parent=0000000000000000;Sampled=0");
     }
 }

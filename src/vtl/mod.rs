@@ -20,7 +20,6 @@ pub use ast::Template;
 pub use error::{Error, ErrorKind};
 pub use java::{format_double, split as java_split};
 pub use limits::Limits;
-pub(crate) use methods::KNOWN as KNOWN_METHODS;
 pub(crate) use methods::map::call as call_map;
 pub use object::Object;
 pub use trace::Trace;

@@ -1,0 +1,139 @@
+//! What a running gateway does besides answering: metrics, reloads, stopping, streaming, upgrades.
+
+mod support;
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use support::backend::Backend;
+use support::client;
+use support::gateway::Gateway;
+
+const GATEWAY: &str = "listeners: [{address: '127.0.0.1:${GATEWAY_PORT}'}]\nadmin: {address: '127.0.0.1:${ADMIN_PORT}'}\napis:\n  - id: a\n    definition: api.yaml\n    stages: [{stageName: s, accessLogSettings: {destinationArn: 'file:access.log', format: '$context.requestId $context.status $context.path'}}]\n";
+const API: &str = "openapi: 3.0.1\npaths:\n  /{proxy+}:\n    x-amazon-apigateway-any-method:\n      x-amazon-apigateway-integration: {type: http_proxy, httpMethod: ANY, uri: 'http://127.0.0.1:${BACKEND_PORT}/{proxy}', requestParameters: {integration.request.path.proxy: method.request.path.proxy}}\n";
+
+fn start(backend: u16, arguments: &[&str]) -> Gateway {
+    let files = [("gateway.yaml".to_owned(), GATEWAY.to_owned()), ("api.yaml".to_owned(), API.to_owned())];
+    Gateway::start(&files, backend, arguments).unwrap()
+}
+
+/// Waits until something holds; the bound only ends a test that has failed.
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..500 {
+        if holds() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("{what} did not come about within 10 s");
+}
+
+#[test]
+fn metrics_count_and_the_admin_address_is_guarded() {
+    let gateway = start(Backend::start().port, &[]);
+    assert_eq!(gateway.get("/s/status/404").status, 404);
+    let line = "headgate_client_errors_total{api=\"a\",method=\"ANY\",resource=\"/{proxy+}\",stage=\"s\"} 1";
+    let metrics = || client::send(gateway.admin_port, "GET", "/metrics", &[], b"").unwrap().text();
+    eventually("the count", || metrics().contains(line));
+    let host = vec![("Host".to_owned(), "evil.example".to_owned())];
+    assert_eq!(client::send(gateway.admin_port, "GET", "/metrics", &host, b"").unwrap().status, 403);
+    assert_eq!(client::send(gateway.admin_port, "POST", "/metrics", &[], b"").unwrap().status, 405);
+    assert_eq!(gateway.get("/metrics").status, 403);
+}
+
+#[test]
+fn the_access_log_is_in_the_format_of_the_stage() {
+    let gateway = start(Backend::start().port, &[]);
+    let response = gateway.get("/s/status/201");
+    let expected = format!("{} 201 /s/status/201", response.header("x-amzn-requestid").unwrap());
+    let log = gateway.files.0.join("access.log");
+    eventually("the line", || std::fs::read_to_string(&log).is_ok_and(|text| text.lines().any(|line| line == expected)));
+}
+
+#[test]
+fn a_broken_file_keeps_the_running_configuration_and_a_repaired_one_is_taken() {
+    let gateway = start(Backend::start().port, &[]);
+    let path = gateway.files.0.join("gateway.yaml");
+    let good = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, good.replace("stageName", "stageNam")).unwrap();
+    let refused = support::gateway::run(&gateway.files.0, &["reload", "--config", "gateway.yaml"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("stageNam"));
+    assert_eq!(gateway.get("/s/x").status, 200);
+    std::fs::write(&path, good.replace("stageName: s", "stageName: t")).unwrap();
+    let taken = support::gateway::run(&gateway.files.0, &["reload", "--config", "gateway.yaml"]);
+    assert_eq!(taken.status.code(), Some(0), "{}", String::from_utf8_lossy(&taken.stderr));
+    assert_eq!((gateway.get("/s/x").status, gateway.get("/t/x").status), (403, 200));
+}
+
+#[test]
+fn a_watched_file_is_taken_when_it_changes() {
+    let gateway = start(Backend::start().port, &["--watch"]);
+    let path = gateway.files.0.join("gateway.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("stageName: s", "stageName: t")).unwrap();
+    eventually("the new stage", || gateway.get("/t/x").status == 200);
+}
+
+#[test]
+fn a_termination_lets_what_is_under_way_end() {
+    let mut gateway = start(Backend::start().port, &[]);
+    let port = gateway.port;
+    let slow = std::thread::spawn(move || client::send(port, "GET", "/s/delay/0.6", &[], b"").unwrap().status);
+    std::thread::sleep(Duration::from_millis(200));
+    gateway.signal("TERM");
+    assert_eq!(slow.join().unwrap(), 200);
+    eventually("the end", || gateway.child.try_wait().unwrap().is_some_and(|status| status.success()));
+}
+
+#[test]
+fn content_passes_both_ways_without_being_held() {
+    let backend = Backend::start();
+    let gateway = start(backend.port, &[]);
+    let resident = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.child.id())).unwrap();
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse::<u64>().ok()).unwrap()
+    };
+    gateway.get("/s/x");
+    let before = resident();
+    let body = vec![b'x'; 48 << 20];
+    let response = client::send(gateway.port, "POST", "/s/echo-body", &[], &body).unwrap();
+    assert_eq!((response.status, response.body.len()), (200, body.len()));
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 16 << 10, "memory grew by {grown} KiB");
+}
+
+#[test]
+fn a_websocket_upgrade_passes_through() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let gateway = start(listener.local_addr().unwrap().port(), &[]);
+    let origin = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = [0; 2048];
+        let count = stream.read(&mut head).unwrap();
+        let asked = String::from_utf8_lossy(&head[..count]).to_ascii_lowercase();
+        assert!(asked.contains("upgrade: websocket") && asked.contains("connection: upgrade"), "{asked}");
+        stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").unwrap();
+        let mut bytes = [0; 4];
+        stream.read_exact(&mut bytes).unwrap();
+        stream.write_all(&bytes).unwrap();
+        assert_eq!(stream.read(&mut [0; 1]).unwrap_or(0), 0);
+    });
+    let mut stream = TcpStream::connect(("127.0.0.1", gateway.port)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.write_all(b"GET /s/ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n\r\n").unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&head));
+    stream.write_all(b"ping").unwrap();
+    let mut answer = [0; 4];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"ping");
+    drop(stream);
+    origin.join().unwrap();
+}
