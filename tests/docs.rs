@@ -253,6 +253,28 @@ fn what_the_samples_show_is_what_they_answer() {
     }
 }
 
+/// Commands that need nothing but the samples are run; of `make`, the targets are looked for.
+#[test]
+fn what_the_pages_tell_to_type_can_be_typed() {
+    let makefile = page("Makefile");
+    let mut typed = 0;
+    for (path, text) in pages() {
+        for line in blocks(&text, "sh").concat() {
+            let words = words(line.split(" # ").next().unwrap().trim());
+            match words.first().map(String::as_str) {
+                Some("make") => assert!(makefile.contains(&format!("\n{}:", words[1])), "{path}: {line}"),
+                Some("headgate") if line.contains("config/") && words[1] != "run" => {
+                    let output = Command::new(env!("CARGO_BIN_EXE_headgate")).args(&words[1..]).current_dir(ROOT).output().unwrap();
+                    assert!(output.status.success(), "{path}: {line}: {}", String::from_utf8_lossy(&output.stderr));
+                }
+                _ => continue,
+            }
+            typed += 1;
+        }
+    }
+    assert!(typed >= 4, "only {typed} commands are told");
+}
+
 /// Blocks that begin with `# gateway.yaml` are whole configurations.
 #[test]
 fn the_configurations_that_the_pages_show_have_no_error() {
