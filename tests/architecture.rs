@@ -1,4 +1,12 @@
 //! Holds the code to `docs/ARCHITECTURE.md`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::too_many_lines
+)]
 
 use std::path::{Path, PathBuf};
 

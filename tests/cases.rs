@@ -1,4 +1,12 @@
 //! Every case below `cases/request` against the real program over real sockets.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::too_many_lines
+)]
 
 mod support;
 

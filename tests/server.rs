@@ -1,4 +1,12 @@
 //! What a running gateway does besides answering: metrics, reloads, stopping, streaming, upgrades.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::too_many_lines
+)]
 
 mod support;
 

@@ -1,4 +1,12 @@
 //! Every template below `cases/template` through `headgate template render --batch`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::too_many_lines
+)]
 
 mod support;
 

@@ -27,7 +27,10 @@ pub enum Variable {
     QueryString(Box<str>),
 }
 
-const PREFIXES: [(&str, fn(Box<str>) -> Variable); 6] = [
+/// What a name begins with, and what it then is.
+type Prefix = (&'static str, fn(Box<str>) -> Variable);
+
+const PREFIXES: [Prefix; 6] = [
     ("context.", Variable::Context),
     ("stageVariables.", Variable::StageVariable),
     ("method.request.header.", Variable::Header),

@@ -48,7 +48,7 @@ impl Names {
 
 /// What ended a block.
 #[derive(Debug, PartialEq, Eq)]
-enum End {
+enum Closed {
     Text,
     End,
     Else,
@@ -75,7 +75,7 @@ impl<'t, 'n> Parser<'t, 'n> {
         }
         let start = self.at;
         match self.block()? {
-            (block, End::Text) => Ok(block),
+            (block, Closed::Text) => Ok(block),
             _ => {
                 self.at = start.max(self.at.saturating_sub(1));
                 Err(self.error("this directive closes nothing"))
@@ -134,7 +134,7 @@ impl<'t, 'n> Parser<'t, 'n> {
         parsed
     }
 
-    fn block(&mut self) -> Result<(Block, End), Error> {
+    fn block(&mut self) -> Result<(Block, Closed), Error> {
         let mut nodes = Vec::new();
         let mut plain = Plain { from: self.at, text: String::new() };
         while let Some(c) = self.peek() {
@@ -156,7 +156,7 @@ impl<'t, 'n> Parser<'t, 'n> {
             }
         }
         plain.flush(&mut nodes, self.at);
-        Ok((Block(nodes), End::Text))
+        Ok((Block(nodes), Closed::Text))
     }
 
     fn dollar(&mut self, nodes: &mut Vec<Node>, plain: &mut Plain) -> Result<(), Error> {
@@ -207,7 +207,7 @@ impl<'t, 'n> Parser<'t, 'n> {
         (DIRECTIVES.contains(&name) || self.macros.contains_key(name)).then_some(length)
     }
 
-    fn hash(&mut self, nodes: &mut Vec<Node>, plain: &mut Plain) -> Result<Option<End>, Error> {
+    fn hash(&mut self, nodes: &mut Vec<Node>, plain: &mut Plain) -> Result<Option<Closed>, Error> {
         let at = self.at;
         if self.comment_or_literal(plain)? {
             return Ok(None);
@@ -264,16 +264,16 @@ impl<'t, 'n> Parser<'t, 'n> {
         Ok(false)
     }
 
-    fn closing(&mut self, name: &str, length: usize, nodes: &mut Vec<Node>, plain: &mut Plain) -> Option<End> {
+    fn closing(&mut self, name: &str, length: usize, nodes: &mut Vec<Node>, plain: &mut Plain) -> Option<Closed> {
         let end = match name {
-            "end" => End::End,
-            "else" => End::Else,
-            "elseif" => End::ElseIf,
+            "end" => Closed::End,
+            "else" => Closed::Else,
+            "elseif" => Closed::ElseIf,
             _ => return None,
         };
         plain.flush(nodes, self.at);
         self.at += length;
-        if end != End::ElseIf {
+        if end != Closed::ElseIf {
             self.newline();
         }
         Some(end)
@@ -343,13 +343,13 @@ impl<'t, 'n> Parser<'t, 'n> {
             let (block, end) = self.block()?;
             branches.push((condition, block));
             match end {
-                End::ElseIf => {}
-                End::End => return Ok(NodeKind::If(branches, None)),
-                End::Else => {
+                Closed::ElseIf => {}
+                Closed::End => return Ok(NodeKind::If(branches, None)),
+                Closed::Else => {
                     let block = self.closed_block(start)?;
                     return Ok(NodeKind::If(branches, Some(block)));
                 }
-                End::Text => return Err(self.unclosed(start)),
+                Closed::Text => return Err(self.unclosed(start)),
             }
         }
     }
@@ -357,8 +357,8 @@ impl<'t, 'n> Parser<'t, 'n> {
     /// A block that only `#end` may end.
     fn closed_block(&mut self, start: usize) -> Result<Block, Error> {
         match self.block()? {
-            (block, End::End) => Ok(block),
-            (_, End::Text) => Err(self.unclosed(start)),
+            (block, Closed::End) => Ok(block),
+            (_, Closed::Text) => Err(self.unclosed(start)),
             _ => Err(self.error("`#else` stands where only `#end` can")),
         }
     }
