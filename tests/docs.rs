@@ -1,6 +1,6 @@
 //! What the documents show is run, and what they list is complete.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods, reason = "tests")]
 
 use std::collections::BTreeSet;
 use std::fs;
