@@ -111,6 +111,9 @@ impl<'n> Fields<'n> {
                 continue;
             }
             problems.at(Severity::Error, &self.node.source, entry.key_span, format!("unknown property `{}`", entry.key));
+            if problems.is_full() {
+                continue;
+            }
             problems.help(match nearest(&entry.key, self.known.iter().copied()) {
                 Some(known) => format!("did you mean `{known}`?"),
                 None => {

@@ -47,19 +47,23 @@ impl Source {
         Position { line, column: before.chars().count() + 1 }
     }
 
+    /// The first byte of a line; of one beyond the last, the end.
+    #[must_use]
+    pub fn line_start(&self, line: usize) -> usize {
+        self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(self.text.len())
+    }
+
     /// The byte at a position; a column beyond its line is the line's end.
     #[must_use]
     pub fn offset(&self, position: Position) -> usize {
         let line = self.line(position.line);
-        let start = self.line_starts.get(position.line.saturating_sub(1)).copied().unwrap_or(self.text.len());
-        start + line.char_indices().nth(position.column.saturating_sub(1)).map_or(line.len(), |(at, _)| at)
+        self.line_start(position.line) + line.char_indices().nth(position.column.saturating_sub(1)).map_or(line.len(), |(at, _)| at)
     }
 
     /// A line's text without its end.
     #[must_use]
     pub fn line(&self, line: usize) -> &str {
-        let start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(self.text.len());
-        let rest = self.text.get(start..).unwrap_or_default();
+        let rest = self.text.get(self.line_start(line)..).unwrap_or_default();
         rest.split('\n').next().unwrap_or_default().trim_end_matches('\r')
     }
 }

@@ -26,8 +26,11 @@ impl Default for Limits {
 /// Reads a document. What is wrong with it goes to `problems`; nothing is returned where there is no tree to go on with.
 pub fn parse(name: &str, bytes: &[u8], limits: Limits, problems: &mut Problems) -> Option<Node> {
     let source = source(name, bytes, limits, problems)?;
-    let read =
-        if source.text.trim_start().starts_with(['{', '[']) { json::read(&source, limits) } else { yaml::read(&source, limits, problems) };
+    let read = if source.text.trim_start().starts_with(['{', '[']) {
+        json::read(&source, limits, problems)
+    } else {
+        yaml::read(&source, limits, problems)
+    };
     match read {
         Ok(node) => Some(node),
         Err(Refused { span, message }) => {
@@ -70,7 +73,6 @@ impl Refused {
 }
 
 /// Reports the second of two members with one key, which would otherwise silently win or lose.
-pub(super) fn duplicate(source: &Arc<Source>, span: Span, key: &str) -> Refused {
-    let _ = source;
-    Refused::new(span, format!("the key `{key}` is there twice"))
+pub(super) fn duplicate(source: &Arc<Source>, span: Span, key: &str, problems: &mut Problems) {
+    problems.at(Severity::Error, source, span, format!("the key `{key}` is there twice"));
 }

@@ -109,6 +109,12 @@ impl Problems {
         }
     }
 
+    /// Whether further problems are only counted, so that nobody needs to look for help with them.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.not_shown > 0
+    }
+
     /// Whether anything stands in the way of serving.
     #[must_use]
     pub const fn has_errors(&self) -> bool {

@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 
-use super::node::{Entry, Node, Position, Source, Span, Value};
+use super::node::{Entry, Node, Source, Span, Value};
 use super::parse::{Limits, Refused, duplicate};
-use super::problem::{Problems, Severity};
+use super::problem::Problems;
 
 /// Reads the first document of a YAML stream; more than one is refused.
 pub(super) fn read(source: &Arc<Source>, limits: Limits, problems: &mut Problems) -> Result<Node, Refused> {
-    let mut reader = Reader { source, limits, problems, stack: Vec::new(), anchors: HashMap::new(), nodes: 0, root: None };
+    let mut reader =
+        Reader { source, limits, problems, stack: Vec::new(), anchors: HashMap::new(), nodes: 0, root: None, cursor: Cursor::default() };
     for event in Parser::new_from_str(&source.text) {
         let (event, span) = event.map_err(|error| {
             let start = reader.offset(*error.marker());
@@ -49,11 +50,41 @@ struct Reader<'s, 'p> {
     anchors: HashMap<usize, (Node, usize)>,
     nodes: usize,
     root: Option<(Node, usize)>,
+    cursor: Cursor,
+}
+
+/// The last place that was looked up. The next one is close by, so that a document of one endless line is not read again for each.
+#[derive(Default)]
+struct Cursor {
+    line: usize,
+    column: usize,
+    byte: usize,
+}
+
+impl Cursor {
+    /// The byte of a line (from 1) and a column (from 0).
+    fn find(&mut self, source: &Source, line: usize, column: usize) -> usize {
+        if self.line != line {
+            *self = Self { line, column: 0, byte: source.line_start(line) };
+        }
+        if let Some(forward) = column.checked_sub(self.column) {
+            let rest = source.text.get(self.byte..).unwrap_or_default();
+            for c in rest.chars().take(forward).take_while(|&c| c != '\n') {
+                self.byte += c.len_utf8();
+                self.column += 1;
+            }
+        } else {
+            let before = source.text.get(..self.byte).unwrap_or_default();
+            self.byte -= before.chars().rev().take(self.column - column).map(char::len_utf8).sum::<usize>();
+            self.column = column;
+        }
+        self.byte
+    }
 }
 
 impl Reader<'_, '_> {
-    fn offset(&self, marker: Marker) -> usize {
-        self.source.offset(Position { line: marker.line(), column: marker.col() + 1 })
+    fn offset(&mut self, marker: Marker) -> usize {
+        self.cursor.find(self.source, marker.line(), marker.col())
     }
 
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Refused> {
@@ -141,8 +172,7 @@ impl Reader<'_, '_> {
                 } else if keys.insert(key.clone()) {
                     entries.push(Entry { key, key_span, node });
                 } else {
-                    let Refused { span, message } = duplicate(self.source, key_span, &key);
-                    self.problems.at(Severity::Error, self.source, span, message);
+                    duplicate(self.source, key_span, &key, self.problems);
                 }
             }
         }
@@ -163,10 +193,14 @@ fn merged(mut entries: Vec<Entry>, mut keys: HashSet<String>, merges: &[Node]) -
     entries
 }
 
-/// The tag's name if it is a local one such as `!Sub`, or `!!str` for a core one that changes what a scalar is.
+/// The tag's name if it is a local one such as `!Sub`, or `!!str` for a core one that changes what a scalar is. `!` alone says text.
 fn short_tag(tag: Option<Cow<'_, Tag>>) -> Option<String> {
     let tag = tag?;
-    if tag.is_yaml_core_schema() { Some(format!("!!{}", tag.suffix)) } else { Some(tag.suffix.clone()) }
+    match (tag.handle.as_str(), tag.suffix.as_str()) {
+        (_, suffix) if tag.is_yaml_core_schema() => Some(format!("!!{suffix}")),
+        ("" | "!", "" | "!") => Some("!!str".to_owned()),
+        (_, suffix) => Some(suffix.to_owned()),
+    }
 }
 
 /// CloudFormation's `!GetAtt a.b` is `{"Fn::GetAtt": "a.b"}`; one form is enough for whoever reports it.
