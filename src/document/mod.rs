@@ -7,6 +7,9 @@ mod parse;
 mod problem;
 mod yaml;
 
+#[cfg(test)]
+mod tests;
+
 pub use fields::Fields;
 pub use node::{Entry, Node, Position, Source, Span, Spanned, Value};
 pub use parse::{Limits, parse, source};
