@@ -11,7 +11,7 @@ use crate::apigateway::arn::IntegrationArn;
 use crate::apigateway::integration::{
     ContentHandling, Integration, IntegrationType, PassthroughBehavior, RequestDestination, RequestParameter, Template,
 };
-use crate::document::{Fields, Node, Position, Problems, Severity, Spanned, Value};
+use crate::document::{Fields, Node, Position, Problems, Severity, Span, Spanned, Value};
 use crate::exchange::FieldName;
 use crate::mapping::expression::{Expression, Scope};
 
@@ -241,7 +241,7 @@ pub(super) fn templates(node: Option<&Node>, problems: &mut Problems) -> Vec<(Bo
     node.entries().iter().filter_map(|entry| template(&entry.key, entry.key_span, &entry.node, problems)).collect()
 }
 
-fn template(key: &str, key_span: crate::document::Span, node: &Node, problems: &mut Problems) -> Option<(Box<str>, Template)> {
+fn template(key: &str, key_span: Span, node: &Node, problems: &mut Problems) -> Option<(Box<str>, Template)> {
     let name = media_type(key);
     if !name.contains('/') && name != "$default" {
         problems.at(
@@ -260,12 +260,21 @@ fn template(key: &str, key_span: crate::document::Span, node: &Node, problems: &
         })?,
     };
     match crate::vtl::Template::parse(text) {
-        Ok(template) => Some((name.into(), Arc::new(template))),
+        Ok(template) => {
+            for trap in template.lint() {
+                problems.at(Severity::Warning, &node.source, place_in(node, &trap), trap.message.clone());
+            }
+            Some((name.into(), Arc::new(template)))
+        }
         Err(error) => {
-            let start = node.offset_in_text(Position { line: error.line, column: error.column });
-            let span = crate::document::Span { start, end: start + 1 };
-            problems.at(Severity::Error, &node.source, span, format!("the template does not parse: {}", error.message));
+            problems.at(Severity::Error, &node.source, place_in(node, &error), format!("the template does not parse: {}", error.message));
             None
         }
     }
+}
+
+/// Where in this file something in a template stands.
+fn place_in(node: &Node, error: &crate::vtl::Error) -> Span {
+    let start = node.offset_in_text(Position { line: error.line, column: error.column });
+    Span { start, end: start + 1 }
 }

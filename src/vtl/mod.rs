@@ -9,6 +9,7 @@ mod eval;
 mod expression;
 mod java;
 mod limits;
+mod lint;
 mod methods;
 mod object;
 mod parser;
