@@ -122,7 +122,8 @@ proptest! {
     fn json_is_kept(text in "[a-zé\"\\\\\\n]{0,20}", number in any::<i64>(), flag in any::<bool>()) {
         let json = serde_json::json!({"a": [text, number, null], "b": {"c": flag}});
         let (compact, pretty) = (json.to_string(), format!("{json:#}"));
-        prop_assert_eq!(read(&compact).0.unwrap().to_json(), json.clone());
-        prop_assert_eq!(read(&pretty).0.unwrap().to_json(), json);
+        let expected = &json;
+        prop_assert_eq!(&read(&compact).0.unwrap().to_json(), expected);
+        prop_assert_eq!(&read(&pretty).0.unwrap().to_json(), expected);
     }
 }
