@@ -72,11 +72,14 @@ fn stages(api: &Node, files: &mut Files, problems: &mut Problems) -> Vec<Node> {
 /// Reads every API that `gateway.yaml` names.
 pub(super) fn apis(known: &Known, account: &Account, files: &mut Files, problems: &mut Problems) -> Vec<ApiWithStages> {
     let mut apis: Vec<ApiWithStages> = Vec::new();
+    let mut ids = HashSet::new();
     for (node, stages) in &known.apis {
-        let Some(api) = api(node, stages, account, files, problems) else { continue };
-        if apis.iter().any(|other| other.id.value == api.id.value) {
-            problems.spanned(Severity::Error, &api.id, format!("two APIs have the id `{}`", api.id.value));
+        if let Some((id, text)) = node.get("id").and_then(|id| Some((id, id.scalar()?)))
+            && !ids.insert(text)
+        {
+            problems.error(id, format!("two APIs have the id `{text}`"));
         }
+        let Some(api) = api(node, stages, account, files, problems) else { continue };
         apis.push(api);
     }
     apis

@@ -6,11 +6,16 @@ use std::sync::Arc;
 
 use super::key_file;
 use super::load::Files;
+use super::parts_not_served::not_served;
 use crate::apigateway::usage_plan::{ApiKey, Secret, UsagePlan};
 use crate::document::{Fields, Node, Problems, Severity, Spanned};
 
-/// Reads `apiKeys`.
+/// Reads `apiKeys`. No message shows a line of them.
 pub(super) fn api_keys(fields: &mut Fields<'_>, plans: &[UsagePlan], files: &mut Files, problems: &mut Problems) -> Vec<ApiKey> {
+    problems.secretly(|problems| read(fields, plans, files, problems))
+}
+
+fn read(fields: &mut Fields<'_>, plans: &[UsagePlan], files: &mut Files, problems: &mut Problems) -> Vec<ApiKey> {
     let mut keys: Vec<ApiKey> = Vec::new();
     let mut values = HashSet::new();
     let mut ids = HashSet::new();
@@ -25,10 +30,10 @@ pub(super) fn api_keys(fields: &mut Fields<'_>, plans: &[UsagePlan], files: &mut
             key_file(node, file, files, &mut keys, problems);
         } else if let Some(key) = api_key(node, problems) {
             if !values.insert(key.value.clone()) {
-                problems.hidden(Severity::Error, &node.source, node.span, format!("two API keys have the value of `{}`", key.id));
+                problems.error(node, format!("two API keys have the value of `{}`", key.id));
             }
             if !ids.insert(key.id.clone()) {
-                problems.hidden(Severity::Error, &node.source, node.span, format!("two API keys have the id `{}`", key.id));
+                problems.error(node, format!("two API keys have the id `{}`", key.id));
             }
             keys.push(key);
         }
@@ -39,7 +44,7 @@ pub(super) fn api_keys(fields: &mut Fields<'_>, plans: &[UsagePlan], files: &mut
     if let Some(node) = written
         && !keys.is_empty()
     {
-        problems.hidden(Severity::Note, &node.source, node.span, "not enforced yet: API keys");
+        not_served(node, "API keys", problems);
     }
     keys
 }
@@ -84,7 +89,7 @@ fn check_value(value: &Spanned<String>, problems: &mut Problems) {
         129.. => "API Key value exceeds maximum size of 128 characters",
         _ => return,
     };
-    problems.hidden(Severity::Error, &value.source, value.span, message);
+    problems.spanned(Severity::Error, value, message);
 }
 
 /// Reads a key file. As at API Gateway, a later row with the same value stands for the earlier one.

@@ -46,7 +46,7 @@ fn row(source: &Arc<Source>, span: Span, columns: &Columns, problems: &mut Probl
     let (Some((name, _)), Some((value, at))) = (cell(columns.name), cell(columns.key)) else {
         // A missing column was reported once, at the header.
         if columns.name.is_some() && columns.key.is_some() {
-            problems.hidden(Severity::Error, source, span, "a row needs a name and a key");
+            problems.at(Severity::Error, source, span, "a row needs a name and a key");
         }
         return None;
     };
@@ -54,7 +54,7 @@ fn row(source: &Arc<Source>, span: Span, columns: &Columns, problems: &mut Probl
         None => true,
         Some((Ok(enabled), _)) => enabled,
         Some((Err(_), at)) => {
-            problems.hidden(Severity::Error, source, *at, "`Enabled` is true or false");
+            problems.at(Severity::Error, source, *at, "`Enabled` is true or false");
             false
         }
     };
@@ -121,7 +121,7 @@ mod tests {
     fn what_is_wrong_is_told_without_showing_a_key() {
         let source = Source::new("keys.csv", "Name,Key,Enabled\na,0123456789secret,perhaps\n,9876543210secret,true\n".to_owned());
         let mut problems = Problems::default();
-        rows(&source, &mut problems);
+        problems.secretly(|problems| rows(&source, problems));
         assert_eq!(
             problems.to_lines(),
             ["keys.csv:2:20: error: `Enabled` is true or false", "keys.csv:3:1: error: a row needs a name and a key"]

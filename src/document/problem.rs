@@ -52,6 +52,7 @@ pub struct Problems {
     list: Vec<Problem>,
     not_shown: usize,
     errors: usize,
+    secret: bool,
 }
 
 impl Problems {
@@ -80,9 +81,12 @@ impl Problems {
         self.push(Problem { severity, message: message.into(), place: Some((Arc::clone(source), span)), help: None, secret: false })
     }
 
-    /// A problem at a place whose line holds a secret: it is named, but not shown.
-    pub fn hidden(&mut self, severity: Severity, source: &Arc<Source>, span: Span, message: impl Into<String>) -> &mut Self {
-        self.push(Problem { severity, message: message.into(), place: Some((Arc::clone(source), span)), help: None, secret: true })
+    /// Reads what holds secrets: its problems are named with their places, but their lines are not shown.
+    pub fn secretly<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+        let before = std::mem::replace(&mut self.secret, true);
+        let result = read(self);
+        self.secret = before;
+        result
     }
 
     /// An error that no place in a file is to blame for.
@@ -90,7 +94,8 @@ impl Problems {
         self.push(Problem { severity: Severity::Error, message: message.into(), place: None, help: None, secret: false })
     }
 
-    fn push(&mut self, problem: Problem) -> &mut Self {
+    fn push(&mut self, mut problem: Problem) -> &mut Self {
+        problem.secret = self.secret;
         self.errors += usize::from(problem.severity == Severity::Error);
         if self.list.len() < SHOWN {
             self.list.push(problem);

@@ -24,16 +24,17 @@ impl Reader<'_> {
 
 fn integration_response(entry: &Entry, problems: &mut Problems) -> Option<IntegrationResponse> {
     let mut fields = Fields::of(&entry.node, "an integration response", problems)?;
-    let status_code = status_code(&mut fields, problems)?;
+    // Read whole even without a usable status, so that all of its problems are told.
+    let status_code = status_code(&mut fields, problems);
     let response = IntegrationResponse {
         selection_pattern: selection_pattern(entry, problems),
-        status_code,
+        status_code: status_code.unwrap_or(200),
         response_parameters: response_parameters(fields.take("responseParameters"), "method.response.header.", Scope::Response, problems),
         response_templates: templates(fields.take("responseTemplates"), problems),
         content_handling: fields.choice("contentHandling", &CONTENT_HANDLING, problems),
     };
     fields.finish(problems);
-    Some(response)
+    status_code.map(|_| response)
 }
 
 fn status_code(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<u16> {
