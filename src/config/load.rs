@@ -1,5 +1,6 @@
 //! Loads a configuration: the only place that reads files and the environment for it.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -73,6 +74,8 @@ fn variable(name: &str) -> Option<String> {
 #[derive(Debug, Default)]
 pub(super) struct Files {
     read: Vec<PathBuf>,
+    /// Files that references lead to: each is read once, however many references there are.
+    referred: HashMap<PathBuf, Option<Node>>,
 }
 
 impl Files {
@@ -150,6 +153,11 @@ impl openapi::Files for Files {
             return None;
         }
         let path = self.beside(from, path);
-        self.read(&path, false, Some(from), problems)
+        if let Some(known) = self.referred.get(&path) {
+            return known.clone();
+        }
+        let node = self.read(&path, false, Some(from), problems);
+        self.referred.insert(path, node.clone());
+        node
     }
 }

@@ -127,14 +127,19 @@ pub fn to_value(json: &Json, silent: bool) -> Value {
     }
 }
 
+/// An override as JSON: a list of texts at most, deeper structures are their own text.
 fn to_json(value: &Value) -> Json {
     match value {
         Value::Null | Value::Block(_) => Json::Null,
         Value::Boolean(value) => Json::Bool(*value),
         Value::Integer(number) => Json::from(*number),
         Value::Double(number) => Json::from(*number),
-        Value::List(list) => list.items.borrow().iter().map(to_json).collect(),
-        Value::Map(map) if map.silent => Json::Object(members(value).into_iter().collect()),
+        Value::List(list) => list
+            .items
+            .borrow()
+            .iter()
+            .map(|item| if matches!(item, Value::List(_)) { Json::String(item.to_text()) } else { to_json(item) })
+            .collect(),
         other => Json::String(other.to_text()),
     }
 }

@@ -1,7 +1,7 @@
 //! Metrics, CloudWatch's twins among them. A request touches nothing but counters that were found when its snapshot was compiled.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus::core::Collector;
@@ -25,7 +25,7 @@ pub struct Metrics {
     received: IntCounterVec,
     sent: IntCounterVec,
     folded: IntCounter,
-    series: AtomicUsize,
+    series: Mutex<HashSet<[String; 4]>>,
     /// Requests that the front door refused: they belong to no API.
     pub refused: IntCounter,
     /// Open client connections.
@@ -97,7 +97,7 @@ impl Metrics {
             last_reload: gauge("headgate_config_last_reload_success_timestamp_seconds", "When a configuration was applied last."),
             dropped_lines: counter("headgate_access_log_dropped_total", "Access log lines that could not be written in time."),
             panics: counter("headgate_panics_total", "Panics, each of which cost a request or a connection."),
-            series: AtomicUsize::new(0),
+            series: Mutex::default(),
             registry,
         }
     }
@@ -105,13 +105,15 @@ impl Metrics {
     /// The series of a method. A request that found none counts under empty labels.
     #[must_use]
     pub fn operation(&self, api: &str, stage: &str, resource: &str, method: &str) -> OperationMetrics {
-        let known = self.requests.get_metric_with_label_values(&[api, stage, resource, method]);
-        let fits = self.series.fetch_add(1, Ordering::Relaxed) < SERIES;
+        let mut series = self.series.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = [api, stage, resource, method].map(str::to_owned);
+        // A method keeps its series through every reload.
+        let fits = series.contains(&key) || (series.len() < SERIES && series.insert(key));
+        drop(series);
         let labels = if fits { [api, stage, resource, method] } else { ["other"; 4] };
         if !fits {
             self.folded.inc();
         }
-        let _ = known;
         OperationMetrics {
             requests: self.requests.with_label_values(&labels),
             client_errors: self.client_errors.with_label_values(&labels),

@@ -107,12 +107,19 @@ pub(super) fn compare(left: &Value, right: &Value) -> Option<Ordering> {
 
 /// `==`: numbers by value, equal kinds as Java's `equals`, different kinds by their texts.
 pub(super) fn equal(left: &Value, right: &Value) -> bool {
-    equal_within(left, right, 0)
+    equal_within(left, right, &mut { COMPARED })
 }
 
-fn equal_within(left: &Value, right: &Value, depth: usize) -> bool {
-    if depth > super::limits::DEPTH {
-        return false;
+/// Values of two collections that are compared before they count as different.
+const COMPARED: usize = 200_000;
+/// What one comparison of two collections within each other costs of that, so that depth is bounded, too.
+const NESTED: usize = 500;
+
+fn equal_within(left: &Value, right: &Value, budget: &mut usize) -> bool {
+    let cost = if left.kind() == 6 || left.kind() == 7 { NESTED } else { 1 };
+    match budget.checked_sub(cost) {
+        Some(rest) => *budget = rest,
+        None => return false,
     }
     if let Some(order) = compare(left, right) {
         return order == Ordering::Equal;
@@ -125,14 +132,14 @@ fn equal_within(left: &Value, right: &Value, depth: usize) -> bool {
                 return true;
             }
             let (a, b) = (a.items.borrow(), b.items.borrow());
-            a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| equal_within(a, b, depth + 1))
+            a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| equal_within(a, b, budget))
         }
         (Value::Map(a), Value::Map(b)) => {
             if Rc::ptr_eq(a, b) {
                 return true;
             }
             let (a, b) = (a.entries.borrow(), b.entries.borrow());
-            a.len() == b.len() && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| equal_within(value, other, depth + 1)))
+            a.len() == b.len() && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| equal_within(value, other, budget)))
         }
         _ if left.kind() == right.kind() => left.kind() == 0,
         _ => left.to_text() == right.to_text(),

@@ -366,6 +366,14 @@ impl Rendering<'_, '_> {
     }
 
     fn store(&mut self, holder: &Value, key: &Value, value: Value, at: usize) -> Result<(), Error> {
+        let collection: *const () = match holder {
+            Value::Map(map) => Rc::as_ptr(map).cast(),
+            Value::List(list) => Rc::as_ptr(list).cast(),
+            _ => std::ptr::null(),
+        };
+        if value.holds(collection) {
+            return self.fail(ErrorKind::Runtime, at, "a collection cannot contain itself");
+        }
         match holder {
             Value::Map(map) => {
                 map.entries.borrow_mut().insert(Key::of(key), value);
@@ -609,5 +617,51 @@ impl Object for LoopState {
             _ => return Ok(None),
         };
         Ok(if arguments.is_empty() { self.get(property) } else { None })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    struct Nothing;
+
+    impl Object for Nothing {
+        fn get(&self, _name: &str) -> Option<Value> {
+            None
+        }
+    }
+
+    fn render(text: &str) -> Result<String, Error> {
+        Template::parse(text)?.render(&Nothing, &Limits::default())
+    }
+
+    #[test]
+    fn hostile_templates_end_at_a_limit() {
+        for template in [
+            "#set($l = [1])#foreach($i in [1..60])#set($l = [$l, $l])#end$l",
+            "#set($a = [1])#set($b = [1])#foreach($i in [1..60])#set($a = [$a, $a])#set($b = [$b, $b])#end#if($a == $b)x#end$a",
+            "#macro(m)#m()#end#m()",
+            "#set($s = 'x')#foreach($i in [1..40])#set($s = \"$s$s\")#end",
+            "#set($l = [])#set($x = $l.add($l))",
+            "#set($m = {})#set($m.self = [$m])",
+            "#foreach($i in [1..99999])#foreach($j in [1..99999])x#end#end",
+        ] {
+            assert!(render(template).is_err(), "{template}");
+        }
+    }
+
+    #[test]
+    fn what_is_nested_deep_is_freed() {
+        assert_eq!(render("#set($l = [])#foreach($i in [1..90000])#set($l = [$l])#end").as_deref(), Ok(""));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "([a$#{}()\\[\\]\"'.,!=+ \n\\\\-]|\\$x|#set\\(|#if\\(|#foreach\\(|#end|#else|#macro\\(m|\\$x\\.add\\(| in |\\[1\\.\\.3\\]){0,40}") {
+            let _ = render(&text);
+        }
     }
 }

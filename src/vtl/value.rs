@@ -13,6 +13,11 @@ use super::java::format_double;
 use super::limits::DEPTH;
 use super::object::Object;
 
+/// Printing stops here, in bytes, well beyond what any limit lets pass: values that share their parts can stand for texts without end.
+const PRINTED: usize = 16 << 20;
+/// Values that a search through collections visits.
+const SEARCHED: usize = 10_000;
+
 /// A value of a template. Lists and maps are shared, as Java's are.
 #[derive(Clone)]
 pub enum Value {
@@ -60,6 +65,37 @@ pub struct Map {
     pub entries: RefCell<IndexMap<Key, Value>>,
     /// Whether it prints as nothing, as `$context`'s own maps do.
     pub silent: bool,
+}
+
+/// Frees what is nested however deep without using the call stack.
+fn free(mut stack: Vec<Value>) {
+    while let Some(value) = stack.pop() {
+        match value {
+            Value::List(list) => {
+                if let Some(mut list) = Rc::into_inner(list) {
+                    stack.append(list.items.get_mut());
+                }
+            }
+            Value::Map(map) => {
+                if let Some(mut map) = Rc::into_inner(map) {
+                    stack.extend(std::mem::take(map.entries.get_mut()).into_values());
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Drop for List {
+    fn drop(&mut self) {
+        free(std::mem::take(self.items.get_mut()));
+    }
+}
+
+impl Drop for Map {
+    fn drop(&mut self) {
+        free(std::mem::take(self.entries.get_mut()).into_values().collect());
+    }
 }
 
 /// A map's key: Java tells `1` from `"1"`.
@@ -138,6 +174,27 @@ impl Value {
         Self::Map(Rc::new(Map { entries: RefCell::new(entries), silent: true }))
     }
 
+    /// Whether a collection is this value, or somewhere within it. A search that takes too long counts as found: what asks refuses then,
+    /// so that no collection ever contains itself, which would never be freed.
+    pub(super) fn holds(&self, collection: *const ()) -> bool {
+        let mut stack = vec![self.clone()];
+        for _ in 0..SEARCHED {
+            let Some(value) = stack.pop() else { return false };
+            match value {
+                Self::List(list) if std::ptr::eq(Rc::as_ptr(&list).cast(), collection) => return true,
+                Self::Map(map) if std::ptr::eq(Rc::as_ptr(&map).cast(), collection) => return true,
+                Self::List(list) => stack.extend(list.items.borrow().iter().filter(|item| item.is_collection()).cloned()),
+                Self::Map(map) => stack.extend(map.entries.borrow().values().filter(|item| item.is_collection()).cloned()),
+                _ => {}
+            }
+        }
+        true
+    }
+
+    const fn is_collection(&self) -> bool {
+        matches!(self, Self::List(_) | Self::Map(_))
+    }
+
     /// A number for each kind of value.
     pub(super) const fn kind(&self) -> u8 {
         match self {
@@ -175,6 +232,9 @@ impl Value {
     }
 
     fn print_within(&self, out: &mut String, depth: usize) {
+        if out.len() > PRINTED {
+            return;
+        }
         match self {
             Self::Null | Self::Block(_) => {}
             Self::Boolean(value) => out.push_str(if *value { "true" } else { "false" }),
@@ -227,6 +287,9 @@ impl Value {
     }
 
     fn write_json_within(&self, out: &mut String, slashes: bool, depth: usize) {
+        if out.len() > PRINTED {
+            return;
+        }
         match self {
             Self::Null => out.push_str("null"),
             Self::String(text) => write_json_string(text, out, slashes),

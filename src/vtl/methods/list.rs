@@ -29,6 +29,9 @@ pub(super) fn call(list: &Rc<List>, name: &str, arguments: &[Value]) -> Result {
 }
 
 fn change(list: &Rc<List>, name: &str, arguments: &[Value]) -> Result {
+    if matches!(name, "add" | "addAll" | "set") {
+        super::not_itself(arguments, Rc::as_ptr(list).cast())?;
+    }
     use Value::{Boolean, Integer};
     let found = |value: Value| Ok(Some(value));
     match (name, arguments) {

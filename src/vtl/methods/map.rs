@@ -11,6 +11,9 @@ use crate::vtl::value::{Key, Map, Value};
 pub(crate) fn call(map: &Rc<Map>, name: &str, arguments: &[Value]) -> Result {
     use Value::{Boolean, Integer};
     let found = |value: Value| Ok(Some(value));
+    if matches!(name, "put" | "putAll" | "putIfAbsent") {
+        super::not_itself(arguments, Rc::as_ptr(map).cast())?;
+    }
     match (name, arguments) {
         ("size", []) => found(Integer(map.entries.borrow().len() as i64)),
         ("isEmpty", []) => found(Boolean(map.entries.borrow().is_empty())),
@@ -73,6 +76,7 @@ impl Object for Entry {
             ("getKey", []) => Ok(self.get("key")),
             ("getValue", []) => Ok(self.get("value")),
             ("toString", []) => Ok(Some(Value::text(&self.text()))),
+            ("setValue", [value]) if value.holds(Rc::as_ptr(&self.map).cast()) => Err("a collection cannot contain itself".to_owned()),
             ("setValue", [value]) => Ok(self.map.entries.borrow_mut().insert(self.key.clone(), value.clone())),
             _ => Ok(None),
         }

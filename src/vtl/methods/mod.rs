@@ -68,6 +68,11 @@ pub(super) fn call(value: &Value, name: &str, arguments: &[Value]) -> Result {
     }
 }
 
+/// Refuses to put a collection into itself, however indirectly.
+fn not_itself(values: &[Value], collection: *const ()) -> std::result::Result<(), String> {
+    if values.iter().any(|value| value.holds(collection)) { Err("a collection cannot contain itself".to_owned()) } else { Ok(()) }
+}
+
 /// Java's hash codes, for what has one that does not depend on a machine.
 fn hash_code(value: &Value) -> Option<i32> {
     match value {
