@@ -145,3 +145,15 @@ fn a_websocket_upgrade_passes_through() {
     drop(stream);
     origin.join().unwrap();
 }
+
+#[test]
+fn a_host_with_an_address_that_nobody_serves_is_reached_by_its_other_one() {
+    let backend = Backend::start();
+    let gateway_yaml = GATEWAY.to_owned();
+    // The name has an IPv6 address on most machines, where the origin does not listen.
+    let files = [("gateway.yaml".to_owned(), gateway_yaml), ("api.yaml".to_owned(), API.replace("http://127.0.0.1:", "http://localhost:"))];
+    let gateway = Gateway::start(&files, backend.port, &[]).unwrap();
+    for _ in 0..6 {
+        assert_eq!(gateway.get("/s/x").status, 200);
+    }
+}

@@ -16,6 +16,8 @@ use super::error::{Error, ErrorKind};
 use super::origins::{Origins, error};
 use crate::exchange::{EndpointRequest, EndpointResponse, FieldName, Fields};
 
+/// Addresses that one request tries.
+const ADDRESSES: usize = 4;
 /// Idle connections kept for all origins together.
 const POOL: usize = 4096;
 /// Interim responses (1xx) before a final one.
@@ -105,14 +107,31 @@ impl Client {
     /// When no connection is made.
     pub async fn open(&self, request: &EndpointRequest, content_length: Option<u64>) -> Result<Stream, Error> {
         let head = head(request, content_length)?;
-        let peer = self.origins.peer(&request.endpoint).await?;
-        let (mut session, reused) =
-            self.connector.get_http_session(&*peer).await.map_err(|cause| failed(request, ErrorKind::Connect, &cause))?;
+        let (mut session, reused, peer) = self.connect(request).await?;
         match session.write_request_header(Box::new(head)).await {
             Ok(_) => Ok(Stream { session, peer, endpoint: Arc::clone(&request.endpoint), reused }),
             Err(_) if reused => self.reopen(request, content_length).await,
             Err(cause) => Err(failed(request, ErrorKind::Protocol, &cause)),
         }
+    }
+
+    /// A connection to the first address that accepts one: a host may have several, and not all of them need be served.
+    async fn connect(&self, request: &EndpointRequest) -> Result<(HttpSession, bool, Arc<HttpPeer>), Error> {
+        let first = self.origins.peer(&request.endpoint).await?;
+        let mut peer = Arc::clone(&first);
+        for attempt in 1.. {
+            match self.connector.get_http_session(&*peer).await {
+                Ok((session, reused)) => return Ok((session, reused, peer)),
+                Err(cause) if attempt == ADDRESSES => return Err(failed(request, ErrorKind::Connect, &cause)),
+                Err(cause) => {
+                    peer = self.origins.peer(&request.endpoint).await?;
+                    if Arc::ptr_eq(&peer, &first) {
+                        return Err(failed(request, ErrorKind::Connect, &cause));
+                    }
+                }
+            }
+        }
+        Err(error(&request.endpoint, ErrorKind::Connect, "no address accepts a connection"))
     }
 
     /// The same on a connection that is new for certain.
