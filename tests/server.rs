@@ -60,6 +60,22 @@ fn the_access_log_is_in_the_format_of_the_stage() {
 }
 
 #[test]
+fn an_error_in_a_json_access_log_is_valid_json() {
+    let format = r#"{"id":"$context.requestId","error":$context.error.messageString}"#;
+    let gateway_yaml = GATEWAY.replace("$context.requestId $context.status $context.path", &format.replace('\'', "''"));
+    let files = [("gateway.yaml".to_owned(), gateway_yaml), ("api.yaml".to_owned(), API.to_owned())];
+    let gateway = Gateway::start(&files, Backend::start().port, &[]).unwrap();
+    assert_eq!(gateway.get("/s/").status, 403);
+    let log = gateway.files.0.join("access.log");
+    eventually("the line", || {
+        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        text.lines()
+            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+            .any(|line| line["error"] == "Missing Authentication Token")
+    });
+}
+
+#[test]
 fn a_broken_file_keeps_the_running_configuration_and_a_repaired_one_is_taken() {
     let gateway = start(Backend::start().port, &[]);
     let path = gateway.files.0.join("gateway.yaml");

@@ -131,7 +131,7 @@ async fn stop(running: &Arc<Running>, limit: Duration, interrupt: &mut Signal) {
         ended = listeners.drain(limit) => if !ended { tracing::warn!("what was still open after {} s was cut", limit.as_secs()) },
         _ = interrupt.recv() => tracing::warn!("interrupted again: what is open is cut"),
     }
-    running.edge.observer.flush();
+    tokio::task::block_in_place(|| running.edge.observer.flush());
 }
 
 #[async_trait]
@@ -172,7 +172,7 @@ impl Operator for Running {
             Err(problems) => Err(problems.to_lines()),
         };
         self.count(result.is_ok());
-        self.edge.observer.flush();
+        tokio::task::block_in_place(|| self.edge.observer.flush());
         match result {
             Ok(done) => {
                 tracing::info!("configuration reloaded");

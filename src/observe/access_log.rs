@@ -23,6 +23,8 @@ const WAITING: usize = 8192;
 const VALUE: usize = 1024;
 /// How long a line may stay in memory.
 const FLUSH: Duration = Duration::from_millis(200);
+/// Nobody waits longer for the writer.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// What is logged where a stage has settings but no format.
 const DEFAULT_FORMAT: &str = concat!(
     r#"{"requestId":"$context.requestId","extendedRequestId":"$context.extendedRequestId","ip":"$context.identity.sourceIp","#,
@@ -63,6 +65,10 @@ impl AccessLogs {
         let format = self.format(settings.format.as_deref().unwrap_or(DEFAULT_FORMAT));
         let mut line = String::with_capacity(256);
         format.render(&mut line, "-", |wanted| match wanted {
+            // These two are JSON already, as templates of gateway responses want them.
+            Variable::Context(name) if matches!(&**name, "error.messageString" | "error.validationErrorString") => {
+                variable(context, name).filter(|value| value.len() <= VALUE)
+            }
             Variable::Context(name) => variable(context, name).map(escaped),
             _ => None,
         });
@@ -88,8 +94,9 @@ impl AccessLogs {
     /// Waits until all lines are written, and lets files be opened anew, as log rotation wants it.
     pub fn flush(&self) {
         let (done, wait) = sync_channel(1);
-        if self.lines.send(Message::Flush(done)).is_ok() {
-            let _ = wait.recv_timeout(Duration::from_secs(5));
+        // A writer whose reader is stuck has no place in its queue: whoever reloads or stops must not wait for it.
+        if self.lines.try_send(Message::Flush(done)).is_ok() {
+            let _ = wait.recv_timeout(PATIENCE);
         }
     }
 }
@@ -116,7 +123,12 @@ fn escaped(value: Cow<'_, str>) -> Cow<'_, str> {
 
 fn write(waiting: &Receiver<Message>) {
     let mut files: HashMap<LogDestination, Box<dyn Write>> = HashMap::new();
+    let mut flushed = tokio::time::Instant::now();
     loop {
+        if flushed.elapsed() >= FLUSH {
+            files.values_mut().for_each(|file| drop(file.flush()));
+            flushed = tokio::time::Instant::now();
+        }
         match waiting.recv_timeout(FLUSH) {
             Ok(Message::Line(destination, line)) => {
                 let out = files.entry(destination).or_insert_with_key(open);
@@ -128,7 +140,7 @@ fn write(waiting: &Receiver<Message>) {
                 files.clear();
                 let _ = done.send(());
             }
-            Err(RecvTimeoutError::Timeout) => files.values_mut().for_each(|file| drop(file.flush())),
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::integration_request;
 use super::{Exchange, Next, Pipeline};
-use crate::exchange::{EndpointRequest, Fields, Response};
+use crate::exchange::{EndpointRequest, Field, Fields, Response};
 
 impl Pipeline {
     /// Runs a request that has begun to its end, telling `log` each step.
@@ -61,7 +61,34 @@ fn pairs<'p>(pairs: impl Iterator<Item = (&'p str, &'p str)>) -> String {
     format!("{{{}}}", members.join(", "))
 }
 
+/// Credentials are shown by their last six characters, as the service's own log shows keys.
+const SECRET: [&str; 5] = ["authorization", "proxy-authorization", "cookie", "x-api-key", "x-amz-security-token"];
+
 fn fields(fields: &Fields) -> String {
-    let members: Vec<String> = fields.iter().map(|field| format!("{}={}", field.name.as_str(), field.text())).collect();
+    let shown = |field: &Field| {
+        let text = field.text();
+        if !SECRET.iter().any(|name| field.name.is(name)) {
+            return text.into_owned();
+        }
+        let hidden = text.chars().count().saturating_sub(6);
+        // A short value would be shown whole.
+        format!("****{}", text.chars().skip(hidden).filter(|_| hidden >= 6).collect::<String>())
+    };
+    let members: Vec<String> = fields.iter().map(|field| format!("{}={}", field.name.as_str(), shown(field))).collect();
     format!("{{{}}}", members.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::FieldName;
+
+    #[test]
+    fn credentials_are_masked() {
+        let mut given = Fields::default();
+        given.append_text(FieldName::from_static("X-Api-Key"), "0123456789abcdefghij");
+        given.append_text(FieldName::from_static("Authorization"), "short");
+        given.append_text(FieldName::from_static("Accept"), "*/*");
+        assert_eq!(fields(&given), "{X-Api-Key=****efghij, Authorization=****, Accept=*/*}");
+    }
 }
