@@ -71,7 +71,77 @@ fn cases() -> Vec<Case> {
     cases
 }
 
+/// The keys that this runner understands. One that it would pass over makes its case fail: what is not checked must not look checked.
+const KNOWN: [(&str, &[&str]); 8] = [
+    ("case", &["title", "note", "source", "validated", "needs", "backend", "start", "steps"]),
+    ("step", &["name", "request", "expect", "received", "capture", "command", "timeout"]),
+    ("request", &["method", "path", "host", "headers", "body", "json", "bodyBase64", "bodyRepeat", "compress"]),
+    ("expect", &["status", "headers", "body", "json", "jsonSubset", "bodyBase64", "decompress"]),
+    ("received", &["count", "first", "last"]),
+    ("record", &["method", "path", "query", "args", "headers", "body", "json", "jsonSubset", "bodyBase64"]),
+    ("route", &["path", "method", "respond"]),
+    ("respond", &["status", "headers", "body", "json", "bodyBase64"]),
+];
+
+/// Keys of a mapping that are not understood; anything but a mapping is not understood either.
+fn unknown(what: &str, value: Option<&Value>) -> Vec<String> {
+    let Some(value) = value else { return Vec::new() };
+    let Some(members) = value.as_object() else { return vec![format!("{what} is no mapping: {value}")] };
+    let known = KNOWN.iter().find(|(name, _)| *name == what).map_or(&[][..], |(_, keys)| keys);
+    members.keys().filter(|key| !known.contains(&key.as_str())).map(|key| format!("this runner does not know `{key}` in {what}")).collect()
+}
+
+/// Everything in a case that would be passed over.
+fn not_understood(spec: &Value) -> Vec<String> {
+    let mut problems = unknown("case", Some(spec));
+    for route in spec.pointer("/backend/routes").and_then(Value::as_array).into_iter().flatten() {
+        problems.extend(unknown("route", Some(route)));
+        problems.extend(unknown("respond", route.get("respond")));
+    }
+    for step in spec["steps"].as_array().into_iter().flatten() {
+        problems.extend(unknown("step", Some(step)));
+        for part in ["request", "expect", "received"] {
+            problems.extend(unknown(part, step.get(part)));
+        }
+        for record in ["first", "last"] {
+            problems.extend(unknown("record", step.get("received").and_then(|received| received.get(record))));
+        }
+        let coding = step.pointer("/request/compress").and_then(Value::as_str).unwrap_or("gzip");
+        if !matches!(coding, "gzip" | "deflate") {
+            problems.push(format!("this runner does not know the coding `{coding}`"));
+        }
+        for (name, from) in step.get("capture").and_then(Value::as_object).into_iter().flatten() {
+            if from.get("header").and_then(Value::as_str).is_none() {
+                problems.push(format!("this runner captures header fields only, not `{name}`"));
+            }
+        }
+    }
+    problems
+}
+
+#[test]
+fn what_a_case_asks_and_nobody_checks_fails() {
+    let understood =
+        json!({"steps": [{"request": {"path": "/"}, "expect": {"status": 200}, "received": {"count": 1, "last": {"method": "GET"}}}]});
+    assert_eq!(not_understood(&understood), Vec::<String>::new());
+    for step in [
+        json!({"repeat": 3}),
+        json!({"request": {"sign": {}}}),
+        json!({"expect": {"jsonpath": {}}}),
+        json!({"received": [{"count": 1}]}),
+        json!({"received": {"last": {"event": {}}}}),
+        json!({"capture": {"a": {"json": "$.a"}}}),
+        json!({"request": {"compress": "raw-deflate"}}),
+    ] {
+        assert!(!not_understood(&json!({"steps": [step.clone()]})).is_empty(), "{step}");
+    }
+}
+
 fn run(case: &Case, backend: &Backend) -> Vec<String> {
+    let unchecked = not_understood(&case.spec);
+    if !unchecked.is_empty() {
+        return unchecked;
+    }
     backend.reset(case.spec.pointer("/backend/routes"));
     let steps = case.spec["steps"].as_array().cloned().unwrap_or_default();
     let mut captures = BTreeMap::new();
@@ -139,7 +209,9 @@ fn request(spec: &Value, port: u16, captures: &BTreeMap<String, String>) -> std:
     };
     if let Some(coding) = spec.get("compress").and_then(Value::as_str) {
         body = compressed(&body, coding);
-        headers.push(("Content-Encoding".to_owned(), coding.to_owned()));
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-encoding")) {
+            headers.push(("Content-Encoding".to_owned(), coding.to_owned()));
+        }
     }
     let target = spec["path"].as_str().unwrap_or("/");
     client::send(port, spec["method"].as_str().unwrap_or("GET"), target, &headers, &body)
@@ -265,12 +337,8 @@ fn received_differences(spec: &Value, records: &[Record], at: &str) -> Vec<Strin
 
 fn capture(spec: Option<&Value>, response: &Response, captures: &mut BTreeMap<String, String>) {
     for (name, from) in spec.and_then(Value::as_object).into_iter().flatten() {
-        let header = from.get("header").or(Some(from)).and_then(Value::as_str).unwrap_or_default();
-        let path = header.strip_prefix("$.").map(|path| format!("/{}", path.replace('.', "/")));
-        let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
-        let found =
-            path.and_then(|path| json.pointer(&path).and_then(Value::as_str).map(str::to_owned)).or_else(|| response.header(header));
-        captures.insert(name.clone(), found.unwrap_or_default());
+        let header = from.get("header").and_then(Value::as_str).unwrap_or_default();
+        captures.insert(name.clone(), response.header(header).unwrap_or_default());
     }
 }
 

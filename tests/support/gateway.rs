@@ -1,12 +1,14 @@
 //! The real program with files of its own.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use super::client;
 use super::free_ports;
+
+/// Where a gateway's messages go: a pipe that nobody reads would stop it in the end.
+const ERRORS: &str = "stderr.txt";
 
 /// A directory that goes with the test.
 #[derive(Debug)]
@@ -67,8 +69,8 @@ impl Gateway {
             .args(["run", "--config", "gateway.yaml"])
             .args(arguments)
             .current_dir(&directory.0)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(directory.0.join(ERRORS)).map_err(|error| error.to_string())?)
             .spawn()
             .map_err(|error| error.to_string())?;
         let mut gateway = Self { port, admin_port, files: directory, child };
@@ -83,8 +85,7 @@ impl Gateway {
                 return Ok(());
             }
             if let Ok(Some(status)) = self.child.try_wait() {
-                let mut text = String::new();
-                let _ = self.child.stderr.take().map(|mut stderr| stderr.read_to_string(&mut text));
+                let text = std::fs::read_to_string(self.files.0.join(ERRORS)).unwrap_or_default();
                 return Err(format!("the gateway ended with {status}: {text}"));
             }
             std::thread::sleep(Duration::from_millis(10));
