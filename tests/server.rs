@@ -173,3 +173,41 @@ fn a_host_with_an_address_that_nobody_serves_is_reached_by_its_other_one() {
         assert_eq!(gateway.get("/s/x").status, 200);
     }
 }
+
+/// Answers the first request of its first connection, then closes at the second one; returns what else was asked.
+fn closing_origin(listener: TcpListener) -> Vec<String> {
+    let read = |stream: &mut TcpStream| {
+        let mut head = [0; 4096];
+        let count = stream.read(&mut head).unwrap_or(0);
+        String::from_utf8_lossy(&head[..count]).lines().next().unwrap_or_default().to_owned()
+    };
+    let (mut stream, _) = listener.accept().unwrap();
+    read(&mut stream);
+    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+    let mut asked = vec![read(&mut stream)];
+    drop(stream);
+    listener.set_nonblocking(true).unwrap();
+    for _ in 0..50 {
+        if let Ok((mut stream, _)) = listener.accept() {
+            stream.set_nonblocking(false).unwrap();
+            asked.push(read(&mut stream));
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    asked
+}
+
+#[test]
+fn a_connection_that_closes_unanswered_repeats_only_what_may_be_repeated() {
+    for (method, status, times) in [("GET", 200, 2), ("POST", 500, 1)] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let gateway = start(listener.local_addr().unwrap().port(), &[]);
+        let origin = std::thread::spawn(move || closing_origin(listener));
+        assert_eq!(gateway.get("/s/first").status, 200);
+        let response = client::send(gateway.port, method, "/s/second", &[], b"").unwrap();
+        let asked = origin.join().unwrap();
+        assert_eq!((response.status, asked.len()), (status, times), "{asked:?}");
+    }
+}

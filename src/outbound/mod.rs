@@ -5,6 +5,7 @@ mod error;
 mod health;
 mod origins;
 
+pub(crate) use client::repeatable;
 pub use client::{Client, Stream};
 pub use error::{Error, ErrorKind};
 pub use origins::Origins;

@@ -14,7 +14,7 @@ use super::request::continue_if_expected;
 use crate::backend::failure_of;
 use crate::exchange::{EndpointRequest, EndpointResponse, Failure, FieldName, Forward, Response};
 use crate::mapping::coding;
-use crate::outbound::{Error, ErrorKind, Stream};
+use crate::outbound::{Error, ErrorKind, Stream, repeatable};
 use crate::pipeline::Exchange;
 
 /// An origin that has begun its response may pause for this long.
@@ -92,13 +92,14 @@ impl Connection {
             }
             return match stream.head().await {
                 Ok(head) => Ok((stream, head)),
-                Err((_, true)) => {
+                // Sent once more only where that does no more than once (RFC 9110, section 9.2.2).
+                Err((_, true)) if repeatable(&forward.request) => {
                     let mut stream = client.reopen(&forward.request, length).await.map_err(failed)?;
                     stream.finish().await.map_err(failed)?;
                     let head = stream.head().await.map_err(|(error, _)| failed(error))?;
                     Ok((stream, head))
                 }
-                Err((error, false)) => Err(failed(error)),
+                Err((error, _)) => Err(failed(error)),
             };
         }
         continue_if_expected(session).await;
