@@ -11,7 +11,7 @@ impl Pipeline {
     pub async fn explain(&self, exchange: &mut Exchange, content: Bytes, log: &mut (dyn FnMut(String) + Send)) -> Response {
         log(format!("Execution log for request {}", exchange.context.request_id));
         log(format!("Starting execution for request: {}", exchange.context.request_id));
-        let next = self.admit(exchange);
+        let next = self.admit(exchange).await;
         log(format!("HTTP Method: {}, Resource Path: {}", exchange.request.request.http_method, exchange.request.resource_path));
         log(format!("Method request path: {}", pairs(exchange.request.path_parameters.iter())));
         log(format!("Method request query string: {}", pairs(exchange.request.query().iter())));

@@ -122,15 +122,15 @@ impl Pipeline {
     }
 
     /// Admit: finds the method and lets the request through, or answers it.
-    pub fn admit(&self, exchange: &mut Exchange) -> Next {
-        match self.try_admit(exchange) {
+    pub async fn admit(&self, exchange: &mut Exchange) -> Next {
+        match self.try_admit(exchange).await {
             Ok(next) => next,
             Err(failure) => Next::Respond(self.fail(exchange, failure)),
         }
     }
 
-    #[expect(clippy::unused_self, reason = "authorizers, keys and limits are asked from here")]
-    fn try_admit(&self, exchange: &mut Exchange) -> Result<Next, Failure> {
+    #[expect(clippy::unused_self, clippy::unused_async, reason = "authorizers, keys and limits are asked from here")]
+    async fn try_admit(&self, exchange: &mut Exchange) -> Result<Next, Failure> {
         if let Some(failure) = exchange.refused.take() {
             return Err(failure);
         }

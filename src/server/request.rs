@@ -59,7 +59,7 @@ impl Connection {
 
     /// Answers in one of the three ways that admission knows.
     async fn answer(&self, session: &mut ServerSession, exchange: &mut Exchange, shutdown: &ShutdownWatch) -> (bool, u64) {
-        let response = match self.edge.pipeline.admit(exchange) {
+        let response = match self.edge.pipeline.admit(exchange).await {
             Next::Respond(response) => response,
             Next::Forward(forward) => return self.forward(session, exchange, forward, shutdown).await,
             Next::Content { limit } => match self.content(session, limit).await {
