@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod completion;
 mod invoke;
+mod notify;
 mod output;
 mod reload;
 mod routes;

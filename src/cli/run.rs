@@ -11,6 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Mutex;
 
 use super::args::Run;
+use super::notify::{State, notify};
 use super::{DONE, REFUSED, check, output};
 use crate::admin::{Admin, Operator};
 use crate::control::{Gateway, Reloaded};
@@ -81,6 +82,7 @@ async fn serve(arguments: &Run) -> u8 {
     }
     running.ready.store(true, Ordering::Relaxed);
     running.count(true);
+    notify(State::Ready);
     output::err(&banner(&running, &reloaded));
     tokio::spawn(Arc::clone(running.gateway.client()).check_health());
     if arguments.watch {
@@ -125,6 +127,7 @@ async fn wait_for_stop(running: &Arc<Running>, terminate: &mut Signal, interrupt
 /// Not ready, no new connections, what is open comes to its end; a second interrupt ends it at once.
 async fn stop(running: &Arc<Running>, limit: Duration, interrupt: &mut Signal) {
     running.ready.store(false, Ordering::Relaxed);
+    notify(State::Stopping);
     tracing::info!("stopping: no new connections are accepted");
     let mut listeners = running.listeners.lock().await;
     tokio::select! {
