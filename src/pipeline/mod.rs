@@ -129,7 +129,6 @@ impl Pipeline {
         }
     }
 
-    #[expect(clippy::unused_self, reason = "authorizers, keys and limits are asked from here")]
     async fn try_admit(&self, exchange: &mut Exchange) -> Result<Next, Failure> {
         if let Some(failure) = exchange.refused.take() {
             return Err(failure);
