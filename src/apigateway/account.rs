@@ -1,6 +1,7 @@
 //! The root of a configuration: everything that an AWS account would hold of API Gateway.
 
 use super::api::Api;
+use super::aws::AwsSettings;
 use super::stage::Stage;
 use super::usage_plan::{ApiKey, ThrottleSettings, UsagePlan};
 use crate::document::Spanned;
@@ -12,6 +13,8 @@ pub struct Account {
     pub account_id: String,
     /// Where this gateway claims to be.
     pub region: String,
+    /// Where AWS's services answer.
+    pub aws: AwsSettings,
     /// Limits as API Gateway has them, rather than none.
     pub aws_limits: bool,
     /// The limit over all APIs; nothing: API Gateway's 10,000 requests a second in bursts of 5,000.

@@ -48,9 +48,44 @@ impl<'a> IntegrationArn<'a> {
     }
 }
 
+/// Whether a text names a Lambda function as `Invoke` takes it: a name, a partial or a whole ARN, each with a qualifier or without
+/// (the service's model: `FunctionName`).
+#[must_use]
+pub fn is_function(text: &str) -> bool {
+    let is_name = |text: &str, more: &str| {
+        !text.is_empty() && text.len() <= 128 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || more.as_bytes().contains(&byte))
+    };
+    let (function, account) = match text.split(':').collect::<Vec<_>>().as_slice() {
+        ["arn", partition, "lambda", region, account, "function", rest @ ..] if partition.starts_with("aws") && !region.is_empty() => {
+            (rest.to_vec(), Some(*account))
+        }
+        [account, "function", rest @ ..] => (rest.to_vec(), Some(*account)),
+        rest => (rest.to_vec(), None),
+    };
+    let whole_account = account.is_none_or(|account| account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()));
+    whole_account
+        && match function.as_slice() {
+            [name] => is_name(name, "-_"),
+            [name, qualifier] => is_name(name, "-_") && is_name(qualifier, "-_$."),
+            _ => false,
+        }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn knows_what_names_a_function() {
+        for right in ["f", "f:prod", "123456789012:function:f", "arn:aws:lambda:eu-west-1:123456789012:function:f:$LATEST"] {
+            assert!(is_function(right), "{right}");
+        }
+        for wrong in
+            ["", ":", "f:", "a b", "arn:aws:lambda:eu-west-1:123456789012:function:", "arn:aws:lambda:eu-west-1:12:function:f", "f:a:b"]
+        {
+            assert!(!is_function(wrong), "{wrong}");
+        }
+    }
 
     #[test]
     fn reads_path_and_action() {

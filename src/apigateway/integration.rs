@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::Method as HttpMethod;
 use regex::Regex;
 
+use super::service_action::ServiceAction;
 use crate::document::Spanned;
 use crate::exchange::FieldName;
 use crate::mapping::expression::Expression;
@@ -41,8 +42,19 @@ pub struct Integration {
     pub allow_link_local: bool,
     /// Responses in the order written; the default has no pattern.
     pub responses: Vec<IntegrationResponse>,
-    /// The HTTP API service action, such as `SQS-SendMessage`.
-    pub subtype: Option<String>,
+    /// `integrationSubtype`: an HTTP API's service action, such as `SQS-SendMessage`.
+    pub service_action: Option<ServiceAction>,
+    /// `payloadFormatVersion`.
+    pub payload_format: PayloadFormat,
+}
+
+/// `payloadFormatVersion`: the shape of a function's event and of its result.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "API Gateway's own names")]
+pub enum PayloadFormat {
+    #[default]
+    V1,
+    V2,
 }
 
 /// A template's text with its parsed form.

@@ -3,7 +3,9 @@
 pub mod account;
 pub mod api;
 pub mod arn;
+pub mod aws;
 pub mod gateway_response;
 pub mod integration;
+pub mod service_action;
 pub mod stage;
 pub mod usage_plan;

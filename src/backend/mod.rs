@@ -8,10 +8,13 @@ use async_trait::async_trait;
 use crate::apigateway::integration::IntegrationType;
 use crate::exchange::{EndpointRequest, EndpointResponse, Failure};
 use crate::outbound::Client;
+use crate::outbound::aws::{Aws, Scope};
 
+mod aws;
 mod http;
 mod mock;
 
+pub use aws::{AwsService, Lambda};
 pub use http::{Http, failure_of};
 pub use mock::Mock;
 
@@ -30,16 +33,29 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
 pub struct Backends {
     http: Arc<dyn Backend>,
     mock: Arc<dyn Backend>,
+    aws: Arc<Aws>,
 }
 
 impl Backends {
     /// Backends that share one client.
     #[must_use]
-    pub fn new(client: Arc<Client>) -> Self {
-        Self { http: Arc::new(Http::new(client)), mock: Arc::new(Mock) }
+    pub fn new(client: Arc<Client>, aws: Arc<Aws>) -> Self {
+        Self { http: Arc::new(Http::new(client)), mock: Arc::new(Mock), aws }
     }
 
-    /// The backend for a type of integration. Types that are not served are refused before any backend is asked.
+    /// The backend for a service of AWS's.
+    #[must_use]
+    pub fn aws_service(&self, scope: Scope) -> Arc<dyn Backend> {
+        Arc::new(AwsService::new(Arc::clone(&self.aws), scope))
+    }
+
+    /// The backend for a Lambda function.
+    #[must_use]
+    pub fn lambda(&self, scope: Scope, is_proxy: bool) -> Arc<dyn Backend> {
+        Arc::new(Lambda::new(Arc::clone(&self.aws), scope, is_proxy))
+    }
+
+    /// The backend for a type of integration; AWS's types have backends of their own.
     #[must_use]
     pub fn of(&self, integration_type: IntegrationType) -> Arc<dyn Backend> {
         match integration_type {

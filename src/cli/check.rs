@@ -6,18 +6,19 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::args::{Check, Format};
-use super::{DONE, REFUSED, output};
+use super::{DONE, REFUSED, clock, output};
 use crate::backend::Backends;
 use crate::config::Loaded;
 use crate::control;
 use crate::document::{Problems, Severity};
 use crate::observe::Metrics;
 use crate::outbound::Client;
+use crate::outbound::aws::Aws;
 use crate::snapshot::{Means, Snapshot};
 
 /// Loads, compiles, and shows what was found.
 pub(super) fn check(arguments: &Check) -> u8 {
-    let (compiled, problems) = load(&arguments.config.config);
+    let (compiled, problems, _) = load(&arguments.config.config);
     let refused = problems.has_errors() || compiled.is_none();
     match arguments.format {
         Format::Text => {
@@ -30,14 +31,15 @@ pub(super) fn check(arguments: &Check) -> u8 {
 }
 
 /// Loads and compiles a configuration for a command that serves nothing.
-pub(super) fn load(path: &Path) -> (Option<(Loaded, Snapshot)>, Problems) {
+pub(super) fn load(path: &Path) -> (Option<(Loaded, Snapshot)>, Problems, Arc<Aws>) {
     let client = Arc::new(Client::new());
-    let backends = Backends::new(Arc::clone(&client));
+    let aws = Arc::new(Aws::new(Arc::clone(&client), clock::now));
+    let backends = Backends::new(Arc::clone(&client), Arc::clone(&aws));
     let (compiled, problems) = control::compile(path, &Means { backends: &backends, metrics: &Metrics::new() });
     if let Some((loaded, _)) = &compiled {
         client.origins().set_vpc_links(&loaded.account.vpc_links);
     }
-    (compiled, problems)
+    (compiled, problems, aws)
 }
 
 /// `2 errors, 1 warning, 3 notes`, or that all is well.

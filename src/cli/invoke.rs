@@ -7,14 +7,14 @@ use bytes::Bytes;
 
 use super::args::Invoke;
 use super::check::load;
-use super::{DONE, REFUSED, output};
+use super::{DONE, REFUSED, clock, output};
 use crate::exchange::{FieldName, Fields, Peer, Request};
 use crate::pipeline::{Arrival, Pipeline};
 use crate::snapshot::Current;
 
 /// Runs the request and prints its log, then its response.
 pub(super) fn invoke(arguments: &Invoke) -> u8 {
-    let (compiled, problems) = load(&arguments.config.config);
+    let (compiled, problems, aws) = load(&arguments.config.config);
     let Some((_, snapshot)) = compiled.filter(|_| !problems.has_errors()) else {
         output::err(&problems.to_text());
         return REFUSED;
@@ -33,9 +33,13 @@ pub(super) fn invoke(arguments: &Invoke) -> u8 {
         }
     };
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return REFUSED };
+    let calls_aws = snapshot.calls_aws();
     let pipeline = Pipeline::new(std::sync::Arc::new(Current::new(snapshot)));
     let mut log = Vec::new();
     let (status, head, body) = runtime.block_on(async {
+        if calls_aws && let Err(reason) = aws.credentials().load(clock::now()).await {
+            output::err(&format!("no AWS credentials: {reason}\n"));
+        }
         let mut exchange = pipeline.begin(request, arrival());
         let response = pipeline.explain(&mut exchange, content, &mut |line| log.push(line)).await;
         let head: String = response.fields.iter().map(|field| format!("{}: {}\n", field.name.as_str(), field.text())).collect();
@@ -77,8 +81,7 @@ fn content(data: &str) -> Result<Bytes, String> {
     read.map(Bytes::from).map_err(|error| format!("{data}: {error}"))
 }
 
-#[expect(clippy::disallowed_methods, reason = "a command has a clock")]
 fn arrival() -> Arrival {
-    let now_ms = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    let now_ms = clock::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis());
     Arrival { now_ms: u64::try_from(now_ms).unwrap_or(u64::MAX), random: fastrand::u128(..) }
 }

@@ -9,7 +9,7 @@ use crate::snapshot::Snapshot;
 
 /// Prints every method of every stage.
 pub(super) fn routes(arguments: &Check) -> u8 {
-    let (compiled, problems) = load(&arguments.config.config);
+    let (compiled, problems, _) = load(&arguments.config.config);
     let Some((_, snapshot)) = compiled.filter(|_| !problems.has_errors()) else {
         output::err(&problems.to_text());
         return REFUSED;

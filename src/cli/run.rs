@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 
 use super::args::Run;
 use super::notify::{State, notify};
-use super::{DONE, REFUSED, check, output};
+use super::{DONE, REFUSED, check, clock, output};
 use crate::admin::{Admin, Operator};
 use crate::control::{Gateway, Reloaded};
 use crate::observe::{Metrics, Observer};
@@ -21,6 +21,9 @@ use crate::server::{Edge, Listeners, echo};
 
 /// How often watched files are compared. By content, since a mounted ConfigMap changes by a link that is swapped.
 const WATCH: Duration = Duration::from_millis(500);
+
+/// Serving begins without AWS credentials where they take longer.
+const CREDENTIALS: Duration = Duration::from_secs(3);
 
 /// A gateway that runs.
 struct Running {
@@ -64,7 +67,7 @@ async fn serve(arguments: &Run) -> u8 {
     };
     let metrics = Arc::new(Metrics::new());
     count_panics(Arc::clone(&metrics));
-    let gateway = Gateway::new(arguments.config.config.clone(), Arc::clone(&metrics));
+    let gateway = Gateway::new(arguments.config.config.clone(), Arc::clone(&metrics), clock::now);
     let mut reloaded = match gateway.load() {
         Ok(reloaded) => reloaded,
         Err(problems) => {
@@ -80,11 +83,16 @@ async fn serve(arguments: &Run) -> u8 {
     if let Err(error) = Admin::start(process.admin.address, process.admin.token_file.clone(), operator).await {
         return refused(&format!("the admin address {} cannot be listened on: {error}\n", process.admin.address));
     }
+    if running.gateway.current().load().calls_aws() {
+        // The first requests find credentials, if there are any to be had soon.
+        let _ = tokio::time::timeout(CREDENTIALS, running.gateway.aws().credentials().load(clock::now())).await;
+    }
     running.ready.store(true, Ordering::Relaxed);
     running.count(true);
     notify(State::Ready);
     output::err(&banner(&running, &reloaded));
     tokio::spawn(Arc::clone(running.gateway.client()).check_health());
+    tokio::spawn(keep_credentials(Arc::clone(&running)));
     if arguments.watch {
         tokio::spawn(watch(Arc::clone(&running)));
     }
@@ -213,10 +221,17 @@ impl Running {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a command has a clock")]
 fn now_seconds() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH);
+    let since = clock::now().duration_since(std::time::SystemTime::UNIX_EPOCH);
     since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}
+
+/// Asks for AWS credentials as soon as something is served that needs them, and keeps them fresh.
+async fn keep_credentials(running: Arc<Running>) {
+    while !running.gateway.current().load().calls_aws() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    running.gateway.aws().credentials().keep_fresh(clock::now).await;
 }
 
 /// Reloads when the content of a file that was read is another.

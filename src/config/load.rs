@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::process::{self, Process};
-use super::{account, api_keys, domain_names, environment, parts_not_served, usage_plans};
+use super::{account, api_keys, aws, domain_names, environment, parts_not_served, usage_plans};
 use crate::apigateway::account::Account;
 use crate::document::{Fields, Limits, Node, Problems, Source, parse, source};
 use crate::openapi;
@@ -41,8 +41,7 @@ fn read(root: &Node, files: &mut Files, problems: &mut Problems) -> Option<(Proc
         let beside = |node: &Node, path: &str| files.beside(node, path);
         process::read(&mut fields, problems, &beside)
     };
-    let aws = root.get("aws");
-    let text = |key: &str| aws.and_then(|aws| aws.get(key)).and_then(Node::scalar).map(str::to_owned);
+    let text = |key: &str| root.get("aws").and_then(|aws| aws.get(key)).and_then(Node::scalar).map(str::to_owned);
     let mut account = Account {
         account_id: text("accountId")
             .or_else(|| root.get("account")?.get("accountId")?.scalar().map(str::to_owned))
@@ -52,6 +51,7 @@ fn read(root: &Node, files: &mut Files, problems: &mut Problems) -> Option<(Proc
         ..Account::default()
     };
     fields.ignore(&["stateDirectory"]);
+    account.aws = aws::aws(&mut fields, problems);
     parts_not_served::check(&mut fields, problems);
     account.vpc_links = domain_names::vpc_links(&mut fields, problems);
     account.throttle_settings = account::throttle_settings(&mut fields, problems);
@@ -66,8 +66,8 @@ fn read(root: &Node, files: &mut Files, problems: &mut Problems) -> Option<(Proc
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the place that reads the environment")]
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// The files of one configuration.

@@ -2,6 +2,7 @@
 
 mod account;
 mod api_keys;
+mod aws;
 mod domain_names;
 mod environment;
 mod key_file;

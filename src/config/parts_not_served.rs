@@ -19,10 +19,6 @@ pub(super) fn check(fields: &mut Fields<'_>, problems: &mut Problems) {
     if let Some(node) = fields.take("fleet") {
         not_served(node, "fleet", problems);
     }
-    if let Some(mut aws) = fields.take("aws").and_then(|node| Fields::of(node, "`aws`", problems)) {
-        aws.ignore(&["region", "accountId", "endpoints"]);
-        aws.finish(problems);
-    }
 }
 
 fn function(node: &Node, problems: &mut Problems) {

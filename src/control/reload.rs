@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use crate::apigateway::account::DomainName;
 use crate::backend::Backends;
@@ -9,6 +10,7 @@ use crate::config::{self, Loaded, Process};
 use crate::document::Problems;
 use crate::observe::Metrics;
 use crate::outbound::Client;
+use crate::outbound::aws::Aws;
 use crate::snapshot::{self, Current, Means, Snapshot};
 
 /// The configuration that a gateway runs, and how it is replaced.
@@ -18,6 +20,7 @@ pub struct Gateway {
     backends: Backends,
     metrics: Arc<Metrics>,
     client: Arc<Client>,
+    aws: Arc<Aws>,
     current: Arc<Current>,
     files: Mutex<Vec<PathBuf>>,
 }
@@ -52,16 +55,23 @@ pub fn compile(path: &Path, means: &Means<'_>) -> (Option<(Loaded, Snapshot)>, P
 impl Gateway {
     /// A gateway that serves nothing yet.
     #[must_use]
-    pub fn new(path: PathBuf, metrics: Arc<Metrics>) -> Self {
+    pub fn new(path: PathBuf, metrics: Arc<Metrics>, clock: fn() -> SystemTime) -> Self {
         let client = Arc::new(Client::new());
-        let backends = Backends::new(Arc::clone(&client));
-        Self { path, backends, metrics, client, current: Arc::new(Current::new(Snapshot::default())), files: Mutex::default() }
+        let aws = Arc::new(Aws::new(Arc::clone(&client), clock));
+        let backends = Backends::new(Arc::clone(&client), Arc::clone(&aws));
+        Self { path, backends, metrics, client, aws, current: Arc::new(Current::new(Snapshot::default())), files: Mutex::default() }
     }
 
     /// The client that calls endpoints.
     #[must_use]
     pub const fn client(&self) -> &Arc<Client> {
         &self.client
+    }
+
+    /// What signs calls of AWS's services.
+    #[must_use]
+    pub const fn aws(&self) -> &Arc<Aws> {
+        &self.aws
     }
 
     /// What is served.

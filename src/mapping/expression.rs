@@ -94,11 +94,66 @@ impl Expression {
         }
     }
 
+    /// Whether the value is the message's whole content.
+    #[must_use]
+    pub const fn reads_whole_body(&self) -> bool {
+        matches!(self, Self::Body(_, None))
+    }
+
     /// Whether the message's content is needed to know the value.
     #[must_use]
     pub const fn reads_body(&self) -> bool {
         matches!(self, Self::Body(..))
     }
+}
+
+/// A parameter of an HTTP API's service integration: text with `$request.…`, `$context.…`, `$stageVariables.…` in it, in `${…}` or alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter(pub Vec<Piece>);
+
+/// A part of such a parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// As it stands.
+    Text(Box<str>),
+    /// What the request says.
+    Value(Expression),
+}
+
+impl Parameter {
+    /// Reads a parameter; nothing where it names what cannot be read.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if !text.contains("${") {
+            return Some(Self(vec![match text.strip_prefix('$') {
+                Some(name) => Piece::Value(of_http_api(name)?),
+                None => Piece::Text(text.into()),
+            }]));
+        }
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("${") {
+            let (name, behind) = after.split_once('}')?;
+            if !before.is_empty() {
+                pieces.push(Piece::Text(before.into()));
+            }
+            pieces.push(Piece::Value(of_http_api(name)?));
+            rest = behind;
+        }
+        if !rest.is_empty() {
+            pieces.push(Piece::Text(rest.into()));
+        }
+        Some(Self(pieces))
+    }
+}
+
+/// `request.header.x` and its like, as HTTP APIs write them.
+fn of_http_api(name: &str) -> Option<Expression> {
+    if name == "request.path" {
+        return Some(Expression::Context("path".into()));
+    }
+    let text = name.strip_prefix("request.").map_or_else(|| name.to_owned(), |rest| format!("method.request.{rest}"));
+    Expression::parse(&text, Scope::Request)
 }
 
 fn named(name: &str) -> Option<Box<str>> {

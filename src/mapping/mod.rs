@@ -7,6 +7,7 @@ pub mod expression;
 pub mod input;
 pub mod json;
 pub mod json_path;
+pub mod lambda_proxy;
 pub mod substitution;
 pub mod template;
 mod util;

@@ -7,9 +7,10 @@ use http::Method as HttpMethod;
 
 use super::Reader;
 use super::operation::media_type;
+use super::service_action::service_action;
 use crate::apigateway::arn::IntegrationArn;
 use crate::apigateway::integration::{
-    ContentHandling, Integration, IntegrationType, PassthroughBehavior, RequestDestination, RequestParameter, Template,
+    ContentHandling, Integration, IntegrationType, PassthroughBehavior, PayloadFormat, RequestDestination, RequestParameter, Template,
 };
 use crate::document::{Fields, Node, Position, Problems, Severity, Span, Spanned, Value};
 use crate::exchange::FieldName;
@@ -22,6 +23,8 @@ const TYPES: [(&str, IntegrationType); 5] = [
     ("http_proxy", IntegrationType::HttpProxy),
     ("aws", IntegrationType::Aws),
 ];
+
+const PAYLOAD_FORMATS: [(&str, PayloadFormat); 2] = [("1.0", PayloadFormat::V1), ("2.0", PayloadFormat::V2)];
 
 const PASSTHROUGH: [(&str, PassthroughBehavior); 3] = [
     ("when_no_match", PassthroughBehavior::WhenNoMatch),
@@ -68,9 +71,10 @@ impl Reader<'_> {
             insecure_skip_verification,
             allow_link_local,
             responses: self.integration_responses(fields.take("responses"), problems),
-            subtype: fields.string("integrationSubtype", problems),
+            service_action: service_action(&mut fields, problems),
+            payload_format: fields.choice("payloadFormatVersion", &PAYLOAD_FORMATS, problems).unwrap_or_default(),
         };
-        fields.ignore(&["credentials", "payloadFormatVersion", "connectionType", "connectionId", "responseTransferMode", "description"]);
+        fields.ignore(&["credentials", "connectionType", "connectionId", "responseTransferMode", "description"]);
         fields.finish(problems);
         Some(Spanned::at(node, Arc::new(integration)))
     }

@@ -10,6 +10,7 @@ mod operation;
 mod paths;
 mod resolve;
 mod security;
+mod service_action;
 
 use crate::apigateway::api::Api;
 use crate::document::{Node, Problems};

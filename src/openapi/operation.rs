@@ -88,7 +88,9 @@ impl Reader<'_> {
         let name = if location == ParameterLocation::Path { name.trim_end_matches('+') } else { name };
         let path = label.split_once(' ').map_or("", |(_, path)| path);
         if location == ParameterLocation::Path && !path.contains(&format!("{{{name}}}")) && !path.contains(&format!("{{{name}+}}")) {
-            problems.error(parameter.get("name").unwrap_or(&parameter), format!("the path {path} has no variable `{name}`"));
+            problems
+                .warning(parameter.get("name").unwrap_or(&parameter), format!("the path {path} has no variable `{name}`"))
+                .help("where parameters are validated, every request is refused because it lacks this one");
         }
         let required = text("required") == Some("true");
         parameters.retain(|(known, _)| known.location != location || *known.name != *name);

@@ -1,5 +1,6 @@
 //! The one HTTP client: pooled, timed, over TLS where asked.
 
+pub mod aws;
 mod client;
 mod error;
 mod health;

@@ -7,19 +7,24 @@ use bytes::Bytes;
 use http::{HeaderValue, Method};
 use serde_json::Value;
 
+use super::lambda_proxy;
+use super::service_action;
 use super::sources::{Found, Sources};
 use super::standard_headers::{self, Destination};
 use crate::apigateway::integration::{Integration, IntegrationType, RequestDestination};
-use crate::exchange::{Context, Endpoint, EndpointRequest, Failure, FieldName, Fields, MethodRequest, Overrides, Query, Scheme};
+use crate::exchange::{
+    Context, Endpoint, EndpointRequest, Failure, FieldName, Fields, MethodRequest, Overrides, Query, ResponseType, Scheme,
+};
 use crate::mapping::content_handling::{self, Content};
 use crate::mapping::template;
-use crate::snapshot::{Operation, Release};
+use crate::snapshot::{AwsCall, AwsCallKind, Operation, Release};
 
 const ACCEPT: FieldName = FieldName::from_static("Accept");
 const CONTENT_TYPE: FieldName = FieldName::from_static("Content-Type");
 const HOST: FieldName = FieldName::from_static("Host");
 const USER_AGENT: FieldName = FieldName::from_static("User-Agent");
 const API_ID: FieldName = FieldName::from_static("X-Amzn-Apigateway-Api-Id");
+const TARGET: FieldName = FieldName::from_static("X-Amz-Target");
 const TRACE_ID: FieldName = FieldName::from_static("X-Amzn-Trace-Id");
 
 /// A mock has no endpoint; its "address" is never called.
@@ -56,8 +61,11 @@ pub(super) fn build(asked: Asked<'_>, content: &Bytes) -> Result<(EndpointReques
     let integration = &*asked.operation.integration;
     let (content, overrides) = match integration.integration_type {
         IntegrationType::HttpProxy if integration.content_handling.is_none() => (content.clone(), Overrides::default()),
+        _ if integration.service_action.is_some() => return service_request(asked, content),
+        IntegrationType::AwsProxy => return proxy_function(asked, content),
         _ => mapped_content(asked, content)?,
     };
+    let content = if content.is_empty() && needs_object(asked) { Bytes::from_static(b"{}") } else { content };
     let text = if integration.request_parameters.iter().any(|parameter| parameter.source.reads_body()) {
         String::from_utf8_lossy(&content)
     } else {
@@ -66,6 +74,41 @@ pub(super) fn build(asked: Asked<'_>, content: &Bytes) -> Result<(EndpointReques
     let mut mapped = parameters(asked, &text)?;
     overridden(&overrides, &mut mapped);
     Ok((complete(asked, content, &mapped)?, overrides))
+}
+
+/// A function and an action of AWS JSON get an object for no content at all, as recorded of Lambda.
+fn needs_object(asked: Asked<'_>) -> bool {
+    matches!(&asked.operation.aws, Some(AwsCall { kind: AwsCallKind::Lambda | AwsCallKind::Json { .. }, .. }))
+}
+
+/// An HTTP API's service integration gets what its parameters say.
+fn service_request(asked: Asked<'_>, content: &Bytes) -> Result<(EndpointRequest, Overrides), Failure> {
+    let sources = Sources::of_request(asked.request, asked.context, Some(asked.release));
+    let content = match &asked.operation.integration.service_action {
+        Some(action) => service_action::content(action, sources, &String::from_utf8_lossy(content))?,
+        None => Bytes::new(),
+    };
+    let mut request = complete(asked, content, &Mapped::default())?;
+    request.http_method = Method::POST;
+    Ok((request, Overrides::default()))
+}
+
+/// A proxied function gets the event and nothing that is mapped; illegal destinations fail the call all the same.
+fn proxy_function(asked: Asked<'_>, content: &Bytes) -> Result<(EndpointRequest, Overrides), Failure> {
+    let integration = &*asked.operation.integration;
+    for parameter in &integration.request_parameters {
+        if let RequestDestination::Header(name) = &parameter.destination
+            && standard_headers::destination(name, integration.integration_type) == Destination::Illegal
+        {
+            return Err(illegal(name));
+        }
+    }
+    if integration.http_method != Some(Method::POST) {
+        let detail = "a Lambda function is called with the integration method POST only";
+        return Err(Failure::internal(ResponseType::IntegrationFailure, detail));
+    }
+    let event = lambda_proxy::event(asked, content);
+    Ok((complete(asked, event, &Mapped::default())?, Overrides::default()))
 }
 
 /// The head of a request whose content passes by.
@@ -177,19 +220,16 @@ fn complete(asked: Asked<'_>, content: Bytes, mapped: &Mapped) -> Result<Endpoin
     let mut path_and_query = String::with_capacity(64);
     uri.write_path(value, &mut path_and_query);
     write_query(asked, uri.query(value), &mapped.query, &mut path_and_query);
-    let sends_content = !matches!(http_method, Method::GET | Method::HEAD | Method::OPTIONS) || integration.integration_type.is_proxy();
-    let fields = if integration.integration_type.is_proxy() {
-        proxied(asked, host, mapped)
-    } else {
-        own(asked, host, mapped, sends_content, integration)
-    };
+    let proxies_http = integration.integration_type == IntegrationType::HttpProxy;
+    let sends_content = !matches!(http_method, Method::GET | Method::HEAD | Method::OPTIONS) || proxies_http;
+    let fields = if proxies_http { proxied(asked, host, mapped) } else { own(asked, host, mapped, sends_content, integration) };
     let content = if sends_content { content } else { Bytes::new() };
     Ok(EndpointRequest { endpoint, http_method, path_and_query, fields, content, timeout: integration.timeout })
 }
 
 /// The URI's own arguments, for a proxy the client's, then the mapped ones.
 fn write_query(asked: Asked<'_>, mut query: Query, mapped: &[(String, Vec<String>)], out: &mut String) {
-    if asked.operation.integration.integration_type.is_proxy() {
+    if asked.operation.integration.integration_type == IntegrationType::HttpProxy {
         if query.is_empty() && mapped.is_empty() {
             // Nothing to add: the client's query passes to the letter.
             if let Some(query) = &asked.request.request.query {
@@ -236,9 +276,14 @@ fn own(asked: Asked<'_>, host: HeaderValue, mapped: &Mapped, sends_content: bool
     if sends_content {
         let json = HeaderValue::from_static("application/json");
         let given = asked.request.request.fields.last("content-type").cloned();
-        let has_content = integration.integration_type != IntegrationType::Mock;
-        if has_content {
-            fields.append(CONTENT_TYPE, given.unwrap_or(json));
+        match asked.operation.aws.as_ref().map(|call| &call.kind) {
+            Some(AwsCallKind::Lambda) => fields.append(CONTENT_TYPE, json),
+            Some(AwsCallKind::Json { target, content_type }) => {
+                fields.append_text(TARGET, target);
+                fields.append_text(CONTENT_TYPE, content_type);
+            }
+            _ if integration.integration_type != IntegrationType::Mock => fields.append(CONTENT_TYPE, given.unwrap_or(json)),
+            _ => {}
         }
     }
     identified(asked, &mut fields);

@@ -5,7 +5,7 @@ use http::HeaderValue;
 
 use super::integration_request::{Asked, values};
 use super::sources::Sources;
-use super::standard_headers;
+use super::{lambda_proxy, standard_headers};
 use crate::apigateway::integration::{Integration, IntegrationResponse, IntegrationType};
 use crate::exchange::{Answer, EndpointResponse, Failure, FieldName, Fields, Overrides, Response};
 use crate::mapping::content_handling;
@@ -17,8 +17,15 @@ const TRACE_ID: FieldName = FieldName::from_static("X-Amzn-Trace-Id");
 /// Maps the endpoint's answer: a proxy's passes, any other goes through the integration response that its selector picks.
 pub(super) fn build(asked: Asked<'_>, answer: Answer) -> Result<Response, Failure> {
     let integration = &*asked.operation.integration;
-    if integration.integration_type == IntegrationType::HttpProxy {
+    if integration.integration_type == IntegrationType::HttpProxy || integration.service_action.is_some() {
         return proxied(asked, answer.response);
+    }
+    if integration.integration_type == IntegrationType::AwsProxy {
+        let mut response = lambda_proxy::response(asked, answer.response)?;
+        if let Some(trace_id) = &asked.context.trace_id {
+            response.fields.set(TRACE_ID, HeaderValue::from_str(trace_id).unwrap_or(HeaderValue::from_static("")));
+        }
+        return Ok(response);
     }
     let chosen = choose(integration, answer.response.selector.as_deref())?;
     let mut response = mapped(asked, chosen, &answer)?;

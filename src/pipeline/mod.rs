@@ -21,6 +21,8 @@ mod gateway_response;
 mod guard;
 mod integration_request;
 mod integration_response;
+mod lambda_proxy;
+mod service_action;
 mod sources;
 mod standard_headers;
 mod validate;

@@ -39,6 +39,9 @@ const NOT_PROXIED: [&str; 8] = [
     "X-Amzn-Apigateway-Api-Id",
 ];
 
+/// Fields of an event that say what the gateway knows, not what the client sent.
+const SET_FOR_FUNCTIONS: [&str; 5] = ["Host", "X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Amzn-Trace-Id"];
+
 /// Mapping destinations that make a call fail with 500.
 const ILLEGAL_DESTINATIONS: [&str; 4] = ["Content-Length", "Transfer-Encoding", "X-Amzn-Trace-Id", "X-Amzn-Apigateway-Api-Id"];
 
@@ -131,6 +134,25 @@ pub(crate) fn remapped_for_proxy(name: FieldName) -> Option<FieldName> {
         return None;
     }
     Some(if among(&name, &REMAPPED_FOR_PROXY) { prefixed(&name) } else { name })
+}
+
+/// Renamed when a function's result sets them; the function's other fields pass as it set them (recorded).
+const REMAPPED_FOR_FUNCTION: [&str; 6] = ["Connection", "Content-Length", "Date", "Server", "x-amzn-RequestId", "WWW-Authenticate"];
+
+/// Set by a function's result, never passed on.
+const DROPPED_FOR_FUNCTION: [&str; 6] = ["Transfer-Encoding", "Keep-Alive", "Proxy-Connection", "Upgrade", "Trailer", "x-amz-apigw-id"];
+
+/// The name under which the client sees a field of a function's result; nothing: it is dropped.
+pub(crate) fn remapped_for_function(name: FieldName) -> Option<FieldName> {
+    if among(&name, &DROPPED_FOR_FUNCTION) {
+        return None;
+    }
+    Some(if among(&name, &REMAPPED_FOR_FUNCTION) { prefixed(&name) } else { name })
+}
+
+/// Whether the gateway sets this field of a function's event itself.
+pub(crate) fn is_set_for_functions(name: &FieldName) -> bool {
+    among(name, &SET_FOR_FUNCTIONS)
 }
 
 fn prefixed(name: &FieldName) -> FieldName {

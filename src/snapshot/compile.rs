@@ -5,6 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::addresses::Addresses;
+use super::aws_call::{self, AwsCall, AwsCallKind};
 use super::endpoint_uri::{CallOptions, EndpointUri};
 use super::gateway_responses::GatewayResponses;
 use super::release::{Operation, Release};
@@ -15,7 +16,7 @@ use crate::apigateway::api::{Api, Authorization, Method, Resource};
 use crate::apigateway::gateway_response::GatewayResponse;
 use crate::apigateway::integration::{Integration, IntegrationType};
 use crate::apigateway::stage;
-use crate::backend::Backends;
+use crate::backend::{Backend, Backends};
 use crate::document::{Problems, Severity, Spanned};
 use crate::exchange::{ResourceFacts, StageFacts};
 use crate::mapping::content_handling::BinaryMediaTypes;
@@ -37,6 +38,7 @@ pub fn compile(account: &Account, means: &Means<'_>, problems: &mut Problems) ->
         let stages: Vec<Arc<Stage>> =
             api.stages.iter().map(|stage| Arc::new(compile_stage(account, api, stage, &models, means, problems))).collect();
         never_valid(&stages, problems);
+        without_credentials(account, api, &stages, problems);
         snapshot.stages.extend(stages.iter().cloned());
         let named = stages.into_iter().map(|stage| (stage.release.facts.stage.clone(), stage));
         snapshot.addresses.add_api(&api.id.value, !api.api.disable_execute_api_endpoint, named);
@@ -59,16 +61,28 @@ fn find(stages: &[Arc<Stage>], api_id: &str, name: &str) -> Option<Arc<Stage>> {
     stages.iter().find(|stage| &*stage.release.facts.api_id == api_id && &*stage.release.facts.stage == name).cloned()
 }
 
-/// An address that is invalid on one stage answers 500 there; one that is invalid on all of them is a mistake.
+/// An address that is invalid on one stage answers 500 there; one that is invalid on all of them is a mistake. What another program's
+/// `${…}` stands for is not known here, so that is no more than a warning.
 fn never_valid(stages: &[Arc<Stage>], problems: &mut Problems) {
     let Some(first) = stages.first() else { return };
     for (index, operation) in first.release.operations.iter().enumerate() {
         let invalid =
             |stage: &Arc<Stage>| stage.release.operation(index).is_some_and(|operation| matches!(operation.endpoint, Some(Err(_))));
-        if let Some(uri) = operation.integration.uri.as_ref().filter(|_| stages.iter().all(invalid)) {
+        let is_known = |uri: &&Spanned<String>| !uri.value.starts_with("${") || uri.value.starts_with("${stageVariables.");
+        if let Some(uri) = operation.integration.uri.as_ref().filter(is_known).filter(|_| stages.iter().all(invalid)) {
             problems.spanned(Severity::Error, uri, "Invalid endpoint address on every stage");
         }
     }
+}
+
+/// Calls of AWS's services are signed, so an API that makes them needs credentials from somewhere.
+fn without_credentials(account: &Account, api: &ApiWithStages, stages: &[Arc<Stage>], problems: &mut Problems) {
+    let calls_aws = |stage: &Arc<Stage>| stage.release.operations.iter().any(|operation| operation.aws.is_some());
+    if account.aws.has_credentials || !stages.iter().any(calls_aws) {
+        return;
+    }
+    problems.spanned(Severity::Warning, &api.id, format!("`{}` calls AWS services, and no credentials are configured", api.id.value));
+    problems.help("AWS_ACCESS_KEY_ID, AWS_PROFILE and their like give them; without, only an instance's or a container's own can be used");
 }
 
 /// What operations are built with.
@@ -163,7 +177,7 @@ fn operation(
     problems: &mut Problems,
 ) -> Operation {
     let method = place.method;
-    let not_enforced = not_enforced(place.api, method, &integration.value);
+    let not_enforced = not_enforced(place.api, method);
     if let Some(what) = not_enforced {
         problems.spanned(
             Severity::Note,
@@ -171,7 +185,7 @@ fn operation(
             format!("not enforced yet: {what}; {} {} is refused with 500", method.name(), place.resource.path),
         );
     }
-    let endpoint = endpoint(place, &integration.value, release, problems);
+    let (endpoint, aws) = endpoint(place, &integration.value, release, problems);
     let body_validators: Vec<_> = if method.request_validator.body {
         method
             .request_models
@@ -191,33 +205,45 @@ fn operation(
         body_validators,
         metrics: means.metrics.operation(&release.facts.api_id, &release.facts.stage, &place.resource.path, method.name()),
         response_statuses: method.response_statuses.iter().filter_map(|status| status.parse().ok()).collect(),
-        backend: means.backends.of(integration.value.integration_type),
+        backend: backend(&integration.value, aws.as_ref(), means),
         integration: Arc::clone(&integration.value),
         endpoint,
+        aws,
     }
 }
 
 /// What a method asks for and this build cannot do. Such a method is refused rather than served without it.
-fn not_enforced(api: &Api, method: &Method, integration: &Integration) -> Option<&'static str> {
-    match (&method.authorization, integration.integration_type) {
+const fn not_enforced(api: &Api, method: &Method) -> Option<&'static str> {
+    match &method.authorization {
         _ if api.has_policy => Some("a resource policy"),
-        (Authorization::AwsIam, _) => Some("AWS_IAM authorization"),
-        (Authorization::Authorizer { .. }, _) => Some("an authorizer"),
-        _ if method.api_key_required => Some("a required API key"),
-        (_, IntegrationType::Aws) => Some("an AWS integration"),
-        (_, IntegrationType::AwsProxy) => Some("an AWS_PROXY integration"),
-        _ => None,
+        Authorization::AwsIam => Some("AWS_IAM authorization"),
+        Authorization::Authorizer { .. } => Some("an authorizer"),
+        Authorization::None if method.api_key_required => Some("a required API key"),
+        Authorization::None => None,
     }
 }
 
 type Endpoint = Option<Result<EndpointUri, super::endpoint_uri::InvalidEndpoint>>;
 
-/// The address with the stage's variables in it. One that is left without a host answers 500, as at API Gateway, and `check` says so.
-fn endpoint(place: &Place<'_>, integration: &Integration, release: &Release, problems: &mut Problems) -> Endpoint {
-    if !matches!(integration.integration_type, IntegrationType::Http | IntegrationType::HttpProxy) {
-        return None;
+fn backend(integration: &Integration, aws: Option<&AwsCall>, means: &Means<'_>) -> Arc<dyn Backend> {
+    match aws {
+        None => means.backends.of(integration.integration_type),
+        Some(call) if call.kind == AwsCallKind::Lambda => {
+            means.backends.lambda(call.scope.clone(), integration.integration_type == IntegrationType::AwsProxy)
+        }
+        Some(call) => means.backends.aws_service(call.scope.clone()),
     }
-    let uri = integration.uri.as_ref()?;
+}
+
+/// The address with the stage's variables in it. One that is left without a host answers 500, as at API Gateway, and `check` says so.
+fn endpoint(place: &Place<'_>, integration: &Integration, release: &Release, problems: &mut Problems) -> (Endpoint, Option<AwsCall>) {
+    if let Some(action) = &integration.service_action {
+        return match aws_call::service_action(action, place.account) {
+            Ok((endpoint, call)) => (Some(Ok(endpoint)), Some(call)),
+            Err(error) => (Some(Err(error)), None),
+        };
+    }
+    let Some(uri) = integration.uri.as_ref().filter(|_| integration.integration_type != IntegrationType::Mock) else { return (None, None) };
     let text = with_variables(uri, release, problems);
     let vpc_link = integration.vpc_link.as_ref().map(|link| {
         let id = with_variables(link, release, problems);
@@ -232,13 +258,19 @@ fn endpoint(place: &Place<'_>, integration: &Integration, release: &Release, pro
         insecure_skip_verification: integration.insecure_skip_verification,
         allow_link_local: integration.allow_link_local,
     };
-    let endpoint = EndpointUri::parse(&text, &options);
+    let (endpoint, aws) = match integration.integration_type {
+        IntegrationType::Aws | IntegrationType::AwsProxy => match aws_call::parse(&text, &place.account.aws, &options) {
+            Ok((uri, call)) => (Ok(uri), Some(call)),
+            Err(error) => (Err(error), None),
+        },
+        _ => (EndpointUri::parse(&text, &options), None),
+    };
     if endpoint.is_err() {
         let stage = &release.facts.stage;
         problems.spanned(Severity::Warning, uri, format!("Invalid endpoint address on stage `{stage}`: `{text}`"));
         problems.help(format!("{} {} answers 500 there, as it would at API Gateway", place.method.name(), place.resource.path));
     }
-    Some(endpoint)
+    (Some(endpoint), aws)
 }
 
 /// Puts stage variables into a text; one that is not set is empty, as at API Gateway.

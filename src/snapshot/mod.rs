@@ -1,6 +1,7 @@
 //! What requests read: everything that files and stages decide, decided.
 
 pub mod addresses;
+mod aws_call;
 mod compile;
 pub mod endpoint_uri;
 mod gateway_responses;
@@ -13,6 +14,7 @@ use arc_swap::ArcSwap;
 
 use crate::apigateway::stage::AccessLogSettings;
 
+pub use aws_call::{AwsCall, AwsCallKind};
 pub use compile::{Means, compile};
 pub use gateway_responses::GatewayResponses;
 pub use release::{Operation, Release};
@@ -33,6 +35,14 @@ pub struct Stage {
     pub release: Arc<Release>,
     /// Where its access log goes.
     pub access_log: Option<AccessLogSettings>,
+}
+
+impl Snapshot {
+    /// Whether anything in it calls one of AWS's services.
+    #[must_use]
+    pub fn calls_aws(&self) -> bool {
+        self.stages.iter().flat_map(|stage| &stage.release.operations).any(|operation| operation.aws.is_some())
+    }
 }
 
 /// The snapshot that new requests get. The only thing here that is shared and replaceable.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use super::aws_call::AwsCall;
 use super::endpoint_uri::EndpointUri;
 use super::gateway_responses::GatewayResponses;
 use super::routes::Routes;
@@ -69,6 +70,8 @@ pub struct Operation {
     pub integration: Arc<Integration>,
     /// Whom it asks; nothing for a mock.
     pub endpoint: Option<Result<EndpointUri, super::endpoint_uri::InvalidEndpoint>>,
+    /// How one of AWS's services is called, where the endpoint is one.
+    pub aws: Option<AwsCall>,
     /// What carries it.
     pub backend: Arc<dyn Backend>,
     /// Where its requests are counted.

@@ -1,0 +1,264 @@
+//! The event of a Lambda proxy integration, payload formats 1.0 and 2.0, field for field as recorded.
+//!
+//! It is written straight into bytes: no tree is built of it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use indexmap::IndexMap;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::exchange::{Context, Fields, MethodRequest};
+use crate::mapping::context;
+
+/// What an event is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Event<'a> {
+    /// The client's request.
+    pub request: &'a MethodRequest,
+    /// Its fields as the function sees them.
+    pub fields: &'a Fields,
+    /// What is known of the request.
+    pub context: &'a Context,
+    /// The stage's variables.
+    pub stage_variables: &'a IndexMap<String, String>,
+    /// The content.
+    pub payload: Payload<'a>,
+}
+
+/// Content as an event carries it.
+#[derive(Debug, Clone, Copy)]
+pub struct Payload<'a> {
+    /// The bytes.
+    pub content: &'a [u8],
+    /// Whether they travel in base64.
+    pub is_binary: bool,
+}
+
+/// The members of `requestContext`, in the service's order; `identity` stands among them.
+const REQUEST_CONTEXT: [&str; 16] = [
+    "resourceId",
+    "resourcePath",
+    "httpMethod",
+    "extendedRequestId",
+    "requestTime",
+    "path",
+    "accountId",
+    "protocol",
+    "stage",
+    "domainPrefix",
+    "requestTimeEpoch",
+    "requestId",
+    "identity",
+    "domainName",
+    "deploymentId",
+    "apiId",
+];
+
+/// Payload format 1.0 as REST APIs send it, without `version`.
+#[must_use]
+pub fn payload_1(event: &Event<'_>) -> Vec<u8> {
+    let Event { request, context, .. } = event;
+    let mut out = Writer::new(1024 + event.payload.content.len() + event.payload.content.len() / 2);
+    out.member("resource", context.resource.as_deref().map_or("", |resource| &*resource.path));
+    out.member("path", &*request.resource_path);
+    out.member("httpMethod", request.request.http_method.as_str());
+    let fields = grouped(event.fields.iter().map(|field| (field.name.as_str(), field.text())), true);
+    out.last_values("headers", &fields);
+    out.all_values("multiValueHeaders", &fields);
+    let query = grouped(request.query().iter().map(|(name, value)| (name, value.into())), false);
+    out.last_values("queryStringParameters", &query);
+    out.all_values("multiValueQueryStringParameters", &query);
+    out.map_or_null("pathParameters", request.path_parameters.iter());
+    out.map_or_null("stageVariables", event.stage_variables.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    out.name("requestContext");
+    out.object(|out| {
+        for name in REQUEST_CONTEXT {
+            out.member(name, &context::member(context, name));
+        }
+        if let Some(authorizer) = &context.authorizer {
+            out.member("authorizer", &authorizer.0);
+        }
+    });
+    match event.payload {
+        Payload { content: [], .. } => out.member("body", &Value::Null),
+        Payload { content, is_binary: true } => out.member("body", &STANDARD.encode(content)),
+        Payload { content, .. } => out.member("body", &*String::from_utf8_lossy(content)),
+    }
+    out.member("isBase64Encoded", &(event.payload.is_binary && !event.payload.content.is_empty()));
+    out.finish()
+}
+
+/// Payload format 2.0 (API Gateway's guide, `http-api-develop-integrations-lambda`): what is absent is left out.
+#[must_use]
+pub fn payload_2(event: &Event<'_>) -> Vec<u8> {
+    let Event { request, context, .. } = event;
+    let mut out = Writer::new(1024 + event.payload.content.len() + event.payload.content.len() / 2);
+    let route = context.resource.as_deref().map_or("", |resource| &*resource.path);
+    let route_key = format!("{} {route}", request.request.http_method);
+    out.member("version", "2.0");
+    out.member("routeKey", &route_key);
+    out.member("rawPath", &*request.request.path);
+    out.member("rawQueryString", request.request.query.as_deref().unwrap_or_default());
+    let cookies: Vec<String> = event
+        .fields
+        .all("cookie")
+        .flat_map(|value| String::from_utf8_lossy(value.as_bytes()).split(';').map(|cookie| cookie.trim().to_owned()).collect::<Vec<_>>())
+        .collect();
+    if !cookies.is_empty() {
+        out.member("cookies", &cookies);
+    }
+    let fields = event.fields.iter().filter(|field| !field.name.is("cookie"));
+    out.joined("headers", &grouped_lower(fields.map(|field| (field.name.as_str().to_ascii_lowercase(), field.text().into_owned()))));
+    let query = grouped_lower(request.query().iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
+    if !query.is_empty() {
+        out.joined("queryStringParameters", &query);
+    }
+    out.name("requestContext");
+    out.object(|out| request_context_2(event, &route_key, out));
+    if !event.payload.content.is_empty() {
+        if event.payload.is_binary {
+            out.member("body", &STANDARD.encode(event.payload.content));
+        } else {
+            out.member("body", &*String::from_utf8_lossy(event.payload.content));
+        }
+    }
+    if request.path_parameters.iter().next().is_some() {
+        out.map_or_null("pathParameters", request.path_parameters.iter());
+    }
+    out.member("isBase64Encoded", &(event.payload.is_binary && !event.payload.content.is_empty()));
+    if !event.stage_variables.is_empty() {
+        out.member("stageVariables", event.stage_variables);
+    }
+    out.finish()
+}
+
+fn request_context_2(event: &Event<'_>, route_key: &str, out: &mut Writer) {
+    let Event { request, context, .. } = event;
+    for name in ["accountId", "apiId", "domainName", "domainPrefix"] {
+        out.member(name, &context::member(context, name));
+    }
+    if let Some(authorizer) = &context.authorizer {
+        // A token's claims and a function's context have places of their own.
+        out.name("authorizer");
+        out.object(|out| match authorizer.0.get("claims") {
+            Some(claims) => {
+                out.name("jwt");
+                out.object(|out| {
+                    out.member("claims", claims);
+                    out.member("scopes", &authorizer.0.get("scopes"));
+                });
+            }
+            None => out.member("lambda", &authorizer.0),
+        });
+    }
+    out.name("http");
+    out.object(|out| {
+        out.member("method", request.request.http_method.as_str());
+        out.member("path", &*request.request.path);
+        out.member("protocol", "HTTP/1.1");
+        out.member("sourceIp", &context.identity.source_ip.map(|address| address.to_string()));
+        out.member("userAgent", context.identity.user_agent.as_deref().unwrap_or_default());
+    });
+    out.member("requestId", &*context.request_id);
+    out.member("routeKey", route_key);
+    out.member("stage", &context::member(context, "stage"));
+    out.member("time", &context::member(context, "requestTime"));
+    out.member("timeEpoch", &context.request_time_ms);
+}
+
+type Grouped<'a> = IndexMap<String, (&'a str, Vec<std::borrow::Cow<'a, str>>)>;
+
+/// Values by name in the order of their first coming, under its spelling.
+fn grouped<'a>(pairs: impl Iterator<Item = (&'a str, std::borrow::Cow<'a, str>)>, any_case: bool) -> Grouped<'a> {
+    let mut grouped = Grouped::new();
+    for (name, value) in pairs {
+        let key = if any_case { name.to_ascii_lowercase() } else { name.to_owned() };
+        grouped.entry(key).or_insert_with(|| (name, Vec::with_capacity(1))).1.push(value);
+    }
+    grouped
+}
+
+fn grouped_lower(pairs: impl Iterator<Item = (String, String)>) -> IndexMap<String, String> {
+    let mut joined = IndexMap::<String, String>::new();
+    for (name, value) in pairs {
+        match joined.get_mut(&name) {
+            Some(known) => {
+                known.push(',');
+                known.push_str(&value);
+            }
+            None => drop(joined.insert(name, value)),
+        }
+    }
+    joined
+}
+
+/// JSON, member by member.
+struct Writer {
+    out: Vec<u8>,
+    first: bool,
+}
+
+impl Writer {
+    fn new(capacity: usize) -> Self {
+        let mut out = Vec::with_capacity(capacity);
+        out.push(b'{');
+        Self { out, first: true }
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        self.out.push(b'}');
+        self.out
+    }
+
+    /// Values of this program's own making, written into memory: nothing of it can fail.
+    fn value(&mut self, value: &(impl Serialize + ?Sized)) {
+        let _ = serde_json::to_writer(&mut self.out, value);
+    }
+
+    fn name(&mut self, name: &str) {
+        if !std::mem::take(&mut self.first) {
+            self.out.push(b',');
+        }
+        self.value(name);
+        self.out.push(b':');
+    }
+
+    fn member(&mut self, name: &str, value: &(impl Serialize + ?Sized)) {
+        self.name(name);
+        self.value(value);
+    }
+
+    fn object(&mut self, members: impl FnOnce(&mut Self)) {
+        self.out.push(b'{');
+        self.first = true;
+        members(self);
+        self.out.push(b'}');
+        self.first = false;
+    }
+
+    fn map_or_null<'m>(&mut self, name: &str, members: impl Iterator<Item = (&'m str, &'m str)>) {
+        let mut members = members.peekable();
+        if members.peek().is_none() {
+            return self.member(name, &Value::Null);
+        }
+        self.name(name);
+        self.object(|out| members.for_each(|(name, value)| out.member(name, value)));
+    }
+
+    fn last_values(&mut self, name: &str, grouped: &Grouped<'_>) {
+        self.map_or_null(name, grouped.values().filter_map(|(name, values)| Some((*name, &**values.last()?))));
+    }
+
+    fn all_values(&mut self, name: &str, grouped: &Grouped<'_>) {
+        if grouped.is_empty() {
+            return self.member(name, &Value::Null);
+        }
+        self.name(name);
+        self.object(|out| grouped.values().for_each(|(name, values)| out.member(name, values)));
+    }
+
+    fn joined(&mut self, name: &str, members: &IndexMap<String, String>) {
+        self.member(name, members);
+    }
+}

@@ -1,0 +1,7 @@
+//! What a proxied function gets and what it must return.
+
+mod event;
+mod result;
+
+pub use event::{Event, Payload, payload_1, payload_2};
+pub use result::{ProxyResult, result_1, result_2};

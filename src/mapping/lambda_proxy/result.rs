@@ -1,0 +1,230 @@
+//! What a proxied function returns, by the rules recorded from the service.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde_json::{Map, Value};
+
+use crate::exchange::{Failure, FieldName, Fields, ResponseType};
+
+/// A result that is well formed.
+#[derive(Debug, Clone)]
+pub struct ProxyResult {
+    /// `statusCode`.
+    pub status: u16,
+    /// `multiValueHeaders`, then `headers`, then cookies.
+    pub fields: Fields,
+    /// `body` as text, not decoded yet.
+    pub body: Bytes,
+    /// `isBase64Encoded`.
+    pub is_base64: bool,
+}
+
+/// What a result may have (payload format 1.0).
+const MEMBERS: [&str; 5] = ["statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"];
+
+fn malformed(why: &str) -> Failure {
+    let detail = format!("Execution failed due to configuration error: Malformed Lambda proxy response: {why}");
+    Failure::internal(ResponseType::Default5xx, detail).with_status(502)
+}
+
+/// Reads a result of payload format 1.0.
+///
+/// # Errors
+/// 502 where it is malformed.
+pub fn result_1(payload: &[u8]) -> Result<ProxyResult, Failure> {
+    let value: Value = serde_json::from_slice(payload).map_err(|error| malformed(&format!("no JSON: {error}")))?;
+    let Value::Object(mut members) = value else { return Err(malformed("no object")) };
+    if let Some(name) = members.keys().find(|name| !MEMBERS.contains(&name.as_str())) {
+        return Err(malformed(&format!("the key `{}` is not known", name.chars().take(80).collect::<String>())));
+    }
+    let fields = fields_1(&members)?;
+    Ok(ProxyResult { status: status(members.get("statusCode"))?, fields, is_base64: is_base64(&members)?, body: body(&mut members)? })
+}
+
+/// Reads a result of payload format 2.0: anything without `statusCode` is the content itself.
+///
+/// # Errors
+/// 500 where it is malformed.
+pub fn result_2(payload: &[u8]) -> Result<ProxyResult, Failure> {
+    let failed = |failure: Failure| Failure { status: Some(500), ..failure };
+    let value: Value = serde_json::from_slice(payload).map_err(|error| failed(malformed(&format!("no JSON: {error}"))))?;
+    let mut members = match value {
+        Value::Object(members) if members.contains_key("statusCode") => members,
+        other => {
+            let mut fields = Fields::default();
+            fields.append_text(FieldName::from_static("content-type"), "application/json");
+            let body = match other {
+                Value::String(text) => text.into(),
+                _ => Bytes::copy_from_slice(payload),
+            };
+            return Ok(ProxyResult { status: 200, fields, body, is_base64: false });
+        }
+    };
+    let mut fields = fields_1(&members).map_err(failed)?;
+    for cookie in members.get("cookies").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+        fields.append_text(FieldName::from_static("set-cookie"), cookie);
+    }
+    let status = status(members.get("statusCode")).map_err(failed)?;
+    let is_base64 = is_base64(&members).map_err(failed)?;
+    Ok(ProxyResult { status, fields, is_base64, body: body(&mut members).map_err(failed)? })
+}
+
+impl ProxyResult {
+    /// The content that is sent. `decodes`: the client's first accepted media type is a binary one.
+    ///
+    /// # Errors
+    /// 500 where what is to be decoded is no base64.
+    pub fn content(self, decodes: bool) -> Result<Bytes, Failure> {
+        if !(self.is_base64 && decodes) {
+            return Ok(self.body);
+        }
+        let decoded = STANDARD.decode(&self.body);
+        decoded.map(Bytes::from).map_err(|_| Failure::configuration("the function's body is said to be base64, and is not"))
+    }
+}
+
+/// A number, or a string that is one; 200 where there is none.
+fn status(value: Option<&Value>) -> Result<u16, Failure> {
+    let code = match value {
+        None | Some(Value::Null) => return Ok(200),
+        Some(Value::Number(number)) => number.as_u64(),
+        Some(Value::String(text)) => text.parse().ok(),
+        Some(_) => None,
+    };
+    code.and_then(|code| u16::try_from(code).ok()).filter(|code| (100..=999).contains(code)).ok_or_else(|| malformed("the status is none"))
+}
+
+fn is_base64(members: &Map<String, Value>) -> Result<bool, Failure> {
+    match members.get("isBase64Encoded") {
+        None | Some(Value::Null) => Ok(false),
+        Some(Value::Bool(value)) => Ok(*value),
+        Some(Value::String(text)) if text == "true" || text == "false" => Ok(text == "true"),
+        Some(_) => Err(malformed("`isBase64Encoded` is no boolean")),
+    }
+}
+
+fn body(members: &mut Map<String, Value>) -> Result<Bytes, Failure> {
+    match members.remove("body") {
+        None | Some(Value::Null) => Ok(Bytes::new()),
+        Some(Value::String(text)) => Ok(text.into()),
+        Some(_) => Err(malformed("the body is no string")),
+    }
+}
+
+/// Multi-value fields come first and their spelling counts; a value that stands in both maps is sent once.
+fn fields_1(members: &Map<String, Value>) -> Result<Fields, Failure> {
+    let map = |name: &str| match members.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Object(map)) => Ok(Some(map)),
+        Some(_) => Err(malformed(&format!("`{name}` is no object"))),
+    };
+    let mut fields = Fields::default();
+    for (name, values) in map("multiValueHeaders")?.into_iter().flatten() {
+        let Value::Array(values) = values else { return Err(malformed("a value of `multiValueHeaders` is no list")) };
+        for value in values {
+            append(&mut fields, name, &field_text(value)?);
+        }
+    }
+    for (name, value) in map("headers")?.into_iter().flatten() {
+        if value.is_null() {
+            continue;
+        }
+        let text = field_text(value)?;
+        if fields.all(name).any(|known| known.as_bytes() == text.as_bytes()) {
+            continue;
+        }
+        let spelling = fields.iter().find(|field| field.name.is(name)).map(|field| field.name.as_str().to_owned());
+        append(&mut fields, spelling.as_deref().unwrap_or(name), &text);
+    }
+    Ok(fields)
+}
+
+fn field_text(value: &Value) -> Result<String, Failure> {
+    match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Bool(_) | Value::Number(_) => Ok(value.to_string()),
+        _ => Err(malformed("a header's value is neither text nor a number nor a boolean")),
+    }
+}
+
+/// A name or value that no field can carry is left out rather than sent in pieces.
+fn append(fields: &mut Fields, name: &str, value: &str) {
+    if let Some(name) = FieldName::parse(name.as_bytes()) {
+        fields.append_text(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(result: &ProxyResult) -> Vec<String> {
+        result.fields.iter().map(|field| format!("{}: {}", field.name.as_str(), field.text())).collect()
+    }
+
+    #[test]
+    fn what_is_not_said_has_a_default() {
+        for payload in ["{}", r#"{"statusCode": 200}"#, r#"{"statusCode":200,"headers":null,"body":null}"#] {
+            let result = result_1(payload.as_bytes()).unwrap();
+            assert_eq!((result.status, result.fields.len(), result.body.len()), (200, 0, 0), "{payload}");
+        }
+        assert_eq!(result_1(br#"{"statusCode": "201"}"#).unwrap().status, 201);
+    }
+
+    #[test]
+    fn what_is_malformed_is_502() {
+        for payload in [
+            "",
+            "null",
+            "[]",
+            "\"text\"",
+            "1",
+            r#"{"statusCode":"test"}"#,
+            r#"{"statusCode":99}"#,
+            r#"{"other":1}"#,
+            r#"{"body":{}}"#,
+            r#"{"multiValueHeaders":{"x":"y"}}"#,
+            r#"{"headers":{"x":[]}}"#,
+        ] {
+            assert_eq!(result_1(payload.as_bytes()).unwrap_err().status(), 502, "{payload}");
+        }
+    }
+
+    #[test]
+    fn multi_values_come_first_and_give_the_spelling() {
+        let result =
+            result_1(br#"{"headers":{"test-multi":"solo","flag":true},"multiValueHeaders":{"tesT-Multi":["multi","solo2"]}}"#).unwrap();
+        assert_eq!(lines(&result), ["tesT-Multi: multi", "tesT-Multi: solo2", "tesT-Multi: solo", "flag: true"]);
+        let result = result_1(br#"{"headers":{"a":"1"},"multiValueHeaders":{"a":["1"]}}"#).unwrap();
+        assert_eq!(lines(&result), ["a: 1"]);
+    }
+
+    #[test]
+    fn format_2_takes_anything_as_content() {
+        let result = result_2(br#"{"message":"hi"}"#).unwrap();
+        assert_eq!(
+            (result.status, &*result.body, lines(&result)),
+            (200, &br#"{"message":"hi"}"#[..], vec!["content-type: application/json".to_owned()])
+        );
+        assert_eq!(&*result_2(b"\"text\"").unwrap().body, b"text");
+        let result = result_2(br#"{"statusCode":201,"cookies":["a=1","b=2"]}"#).unwrap();
+        assert_eq!(lines(&result), ["set-cookie: a=1", "set-cookie: b=2"]);
+        assert_eq!(result_2(b"nonsense").unwrap_err().status(), 500);
+    }
+
+    #[test]
+    fn only_base64_that_the_client_takes_is_decoded() {
+        let result = result_1(br#"{"body":"aGk=","isBase64Encoded":true}"#).unwrap();
+        assert_eq!(&*result.clone().content(true).unwrap(), b"hi");
+        assert_eq!(&*result.content(false).unwrap(), b"aGk=");
+        assert_eq!(result_1(br#"{"body":"*","isBase64Encoded":true}"#).unwrap().content(true).unwrap_err().status(), 500);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_payload_makes_it_panic(payload in "[{}\\[\\]\":,a-z0-9 ]{0,60}|\\{\"(statusCode|headers|body|multiValueHeaders)\":.{0,20}\\}") {
+            let _ = (result_1(payload.as_bytes()), result_2(payload.as_bytes()));
+        }
+    }
+}

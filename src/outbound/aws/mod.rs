@@ -1,0 +1,59 @@
+//! AWS's services: credentials, signatures, calls. Calls go through the gateway's own pooled client, not through the services' SDKs.
+
+mod credentials;
+mod lambda;
+mod sdk;
+mod sign;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+pub use credentials::Credentials;
+pub use lambda::{Invocation, InvocationType, Invoked};
+
+use super::{Client, Error, ErrorKind};
+use crate::exchange::{EndpointRequest, EndpointResponse};
+
+/// For whom a request is signed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Scope {
+    /// The name in the signature, such as `lambda` or `states`.
+    pub service: Box<str>,
+    /// The region in the signature.
+    pub region: Box<str>,
+}
+
+/// Signs requests and sends them.
+#[derive(Debug)]
+pub struct Aws {
+    client: Arc<Client>,
+    credentials: Credentials,
+    clock: fn() -> SystemTime,
+}
+
+impl Aws {
+    /// Calls through `client`; signatures carry the time of `clock`.
+    #[must_use]
+    pub fn new(client: Arc<Client>, clock: fn() -> SystemTime) -> Self {
+        Self { credentials: Credentials::new(Arc::clone(&client)), client, clock }
+    }
+
+    /// Where the credentials come from.
+    #[must_use]
+    pub const fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// Signs and sends a request, and waits for the whole response; says how long it took.
+    ///
+    /// # Errors
+    /// When there are no credentials, or no response within the request's time.
+    pub async fn call(&self, mut request: EndpointRequest, scope: &Scope) -> Result<(EndpointResponse, Duration), Error> {
+        let refused = |detail: String| Error { kind: ErrorKind::Refused, endpoint: request.endpoint.authority(), detail };
+        let credentials = self.credentials.current().ok_or_else(|| refused("there are no AWS credentials".to_owned()))?;
+        match sign::sign(&mut request, scope, &credentials, (self.clock)()) {
+            Ok(()) => self.client.call(&request).await,
+            Err(detail) => Err(Error { kind: ErrorKind::Refused, endpoint: request.endpoint.authority(), detail }),
+        }
+    }
+}
