@@ -17,4 +17,5 @@ pub mod outbound; // the one HTTP client
 pub mod pipeline; // the life of a request
 pub mod server; // the edge
 pub mod snapshot; // what requests read
+pub mod store; // what requests count
 pub mod vtl; // the Velocity Template Language

@@ -21,18 +21,23 @@ pub struct Answer {
     pub body: String,
 }
 
-/// Sends a request without content and reads the answer.
+/// Sends a request and reads the answer.
 ///
 /// # Errors
 /// When nobody answers there.
-pub async fn call(address: SocketAddr, method: &str, path: &str, token: Option<&str>) -> io::Result<Answer> {
-    tokio::time::timeout(PATIENCE, exchange(address, method, path, token)).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+pub async fn call(address: SocketAddr, method: &str, path: &str, token: Option<&str>, body: &str) -> io::Result<Answer> {
+    tokio::time::timeout(PATIENCE, exchange(address, method, path, token, body))
+        .await
+        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
-async fn exchange(address: SocketAddr, method: &str, path: &str, token: Option<&str>) -> io::Result<Answer> {
+async fn exchange(address: SocketAddr, method: &str, path: &str, token: Option<&str>, body: &str) -> io::Result<Answer> {
     let mut stream = TcpStream::connect(address).await?;
     let authorization = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
-    let head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\n{authorization}Content-Length: 0\r\nConnection: close\r\n\r\n");
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\n{authorization}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
     stream.write_all(head.as_bytes()).await?;
     let mut bytes = Vec::new();
     stream.take(LARGEST).read_to_end(&mut bytes).await?;

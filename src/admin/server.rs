@@ -28,6 +28,21 @@ pub trait Operator: Send + Sync + 'static {
     /// # Errors
     /// With the problems as JSON.
     async fn reload(&self) -> Result<serde_json::Value, serde_json::Value>;
+    /// One of AWS's own operations at AWS's own path; nothing where there is none such.
+    async fn control(&self, operation: Operation<'_>) -> Option<(u16, serde_json::Value)>;
+}
+
+/// A control operation as it came.
+#[derive(Debug, Clone, Copy)]
+pub struct Operation<'o> {
+    /// The HTTP method.
+    pub method: &'o str,
+    /// The path's segments, decoded.
+    pub path: &'o [String],
+    /// The query string.
+    pub query: &'o str,
+    /// The content.
+    pub content: &'o [u8],
 }
 
 /// The admin listener's application.
@@ -37,6 +52,8 @@ pub struct Admin {
     token_file: Option<PathBuf>,
 }
 
+/// Of a control operation's content, in bytes.
+const CONTENT: usize = 6 << 20;
 /// A request to the admin address must be done by then.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -88,6 +105,7 @@ impl Admin {
         query: Option<&str>,
         host: &str,
         authorization: Option<&str>,
+        content: &[u8],
     ) -> (u16, &'static str, String) {
         const TEXT: &str = "text/plain; charset=utf-8";
         const JSON: &str = "application/json";
@@ -112,9 +130,29 @@ impl Admin {
                 Err(problems) => (422, JSON, problems.to_string()),
             },
             (_, "/livez" | "/healthz" | "/readyz" | "/metrics" | "/reload") => (405, JSON, r#"{"message":"Method Not Allowed"}"#.into()),
-            _ => (404, JSON, r#"{"message":"Not Found"}"#.into()),
+            _ => {
+                let decoded = |segment: &str| percent_encoding::percent_decode_str(segment).decode_utf8_lossy().into_owned();
+                let segments: Vec<String> = path.trim_start_matches('/').split('/').map(decoded).collect();
+                let operation = Operation { method, path: &segments, query: query.unwrap_or_default(), content };
+                match self.operator.control(operation).await {
+                    Some((status, answer)) => (status, JSON, answer.to_string()),
+                    None => (404, JSON, r#"{"message":"Not Found"}"#.into()),
+                }
+            }
         }
     }
+}
+
+/// The content of a control operation, as far as it is read at all.
+async fn content(session: &mut ServerSession) -> Vec<u8> {
+    let mut content = Vec::new();
+    while let Ok(Some(piece)) = session.read_request_body().await {
+        if content.len() + piece.len() > CONTENT {
+            break;
+        }
+        content.extend_from_slice(&piece);
+    }
+    content
 }
 
 /// Takes as long for a wrong token as for a right one of its length.
@@ -125,10 +163,18 @@ fn constant_time_equal(a: &[u8], b: &[u8]) -> bool {
 #[async_trait]
 impl ServeHttp for Admin {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+        let content = content(session).await;
         let head = session.req_header();
         let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
         let (status, content_type, body) = self
-            .respond(head.method.as_str(), head.uri.path(), head.uri.query(), text("host").unwrap_or_default(), text("authorization"))
+            .respond(
+                head.method.as_str(),
+                head.uri.path(),
+                head.uri.query(),
+                text("host").unwrap_or_default(),
+                text("authorization"),
+                &content,
+            )
             .await;
         let body = Bytes::from(body);
         let response = Response::builder()

@@ -33,6 +33,9 @@ pub(super) enum Command {
     Invoke(Invoke),
     /// Work with mapping templates.
     Template(Template),
+    /// Show what each API key used of a usage plan, or grant it more.
+    #[command(after_help = "Example: headgate usage --plan gold --key k1 --from 2026-01-01 --format csv")]
+    Usage(Usage),
     /// Ask the running gateway to read its configuration anew.
     Reload(Reload),
     /// Show the version.
@@ -137,6 +140,41 @@ pub(super) struct Render {
 pub(super) struct Reload {
     #[command(flatten)]
     pub(super) config: Config,
+}
+
+/// How usage is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum UsageFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// For spreadsheets.
+    Csv,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Usage {
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// The usage plan's id.
+    #[arg(long, value_name = "ID")]
+    pub(super) plan: String,
+    /// Only this key.
+    #[arg(long, value_name = "ID")]
+    pub(super) key: Option<String>,
+    /// The first day, such as 2026-01-31; 30 days before the last unless given.
+    #[arg(long, value_name = "DAY")]
+    pub(super) from: Option<String>,
+    /// The last day; today unless given.
+    #[arg(long, value_name = "DAY")]
+    pub(super) to: Option<String>,
+    /// Make this what the key has left of its current period.
+    #[arg(long, value_name = "N", requires = "key")]
+    pub(super) remaining: Option<u64>,
+    /// How the result is printed.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: UsageFormat,
 }
 
 #[derive(Debug, Args)]

@@ -15,6 +15,7 @@ use crate::observe::Metrics;
 use crate::outbound::Client;
 use crate::outbound::aws::Aws;
 use crate::snapshot::{Means, Snapshot};
+use crate::store::{MemoryQuotas, MemoryRates};
 
 /// Loads, compiles, and shows what was found.
 pub(super) fn check(arguments: &Check) -> u8 {
@@ -35,7 +36,9 @@ pub(super) fn load(path: &Path) -> (Option<(Loaded, Snapshot)>, Problems, Arc<Aw
     let client = Arc::new(Client::new());
     let aws = Arc::new(Aws::new(Arc::clone(&client), clock::now));
     let backends = Backends::new(Arc::clone(&client), Arc::clone(&aws));
-    let (compiled, problems) = control::compile(path, &Means { backends: &backends, metrics: &Metrics::new() });
+    let (rates, quotas, metrics) = (MemoryRates::new(clock::monotonic()), MemoryQuotas::default(), Metrics::new());
+    let means = Means { backends: &backends, metrics: &metrics, rates: &rates, quotas: &quotas };
+    let (compiled, problems) = control::compile(path, &means);
     if let Some((loaded, _)) = &compiled {
         client.origins().set_vpc_links(&loaded.account.vpc_links);
     }

@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod clock;
 mod completion;
+mod control;
 mod invoke;
 mod notify;
 mod output;
@@ -11,6 +12,7 @@ mod reload;
 mod routes;
 mod run;
 mod template;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -33,6 +35,7 @@ pub fn main() -> ExitCode {
         Command::Routes(arguments) => routes::routes(&arguments),
         Command::Invoke(arguments) => invoke::invoke(&arguments),
         Command::Template(arguments) => template::template(&arguments),
+        Command::Usage(arguments) => usage::usage(&arguments),
         Command::Reload(arguments) => reload::reload(&arguments),
         Command::Version => {
             output::out(&format!("headgate {}\n", env!("CARGO_PKG_VERSION")));

@@ -23,14 +23,14 @@ pub(super) fn routes(arguments: &Check) -> u8 {
 }
 
 /// One line of the table.
-struct Row([String; 6]);
+struct Row([String; 8]);
 
-const HEADINGS: [&str; 6] = ["API", "STAGE", "METHOD", "PATH", "INTEGRATION", "NOTE"];
+const HEADINGS: [&str; 8] = ["API", "STAGE", "METHOD", "PATH", "INTEGRATION", "KEY", "THROTTLE", "NOTE"];
 
 impl Row {
     fn to_json(&self) -> Value {
-        let [api, stage, method, path, integration, note] = &self.0;
-        json!({ "api": api, "stage": stage, "method": method, "path": path, "integration": integration, "note": note })
+        let [api, stage, method, path, integration, key, throttle, note] = &self.0;
+        json!({ "api": api, "stage": stage, "method": method, "path": path, "integration": integration, "key": key, "throttle": throttle, "note": note })
     }
 }
 
@@ -51,6 +51,8 @@ fn rows(snapshot: &Snapshot) -> Vec<Row> {
                 operation.method_name.to_string(),
                 operation.resource.path.to_string(),
                 format!("{}{uri}", operation.integration.integration_type.name()),
+                if operation.api_key_required { "required" } else { "" }.to_owned(),
+                operation.throttle.as_ref().map_or_else(String::new, |bucket| bucket.to_string()),
                 note,
             ]));
         }
@@ -62,7 +64,7 @@ fn table(rows: &[Row]) -> String {
     let headings = Row(HEADINGS.map(str::to_owned));
     let all = || std::iter::once(&headings).chain(rows);
     let widths: Vec<usize> =
-        (0..6).map(|column| all().filter_map(|row| row.0.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)).collect();
+        (0..8).map(|column| all().filter_map(|row| row.0.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)).collect();
     let mut text = String::new();
     for row in all() {
         let cells: Vec<String> = row.0.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();

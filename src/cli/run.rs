@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use super::args::Run;
 use super::notify::{State, notify};
 use super::{DONE, REFUSED, check, clock, output};
-use crate::admin::{Admin, Operator};
+use crate::admin::{Admin, Operation, Operator};
 use crate::control::{Gateway, Reloaded};
 use crate::observe::{Metrics, Observer};
 use crate::pipeline::Pipeline;
@@ -67,7 +67,7 @@ async fn serve(arguments: &Run) -> u8 {
     };
     let metrics = Arc::new(Metrics::new());
     count_panics(Arc::clone(&metrics));
-    let gateway = Gateway::new(arguments.config.config.clone(), Arc::clone(&metrics), clock::now);
+    let gateway = Gateway::new(arguments.config.config.clone(), Arc::clone(&metrics), clock::now, clock::monotonic());
     let mut reloaded = match gateway.load() {
         Ok(reloaded) => reloaded,
         Err(problems) => {
@@ -142,7 +142,12 @@ async fn stop(running: &Arc<Running>, limit: Duration, interrupt: &mut Signal) {
         ended = listeners.drain(limit) => if !ended { tracing::warn!("what was still open after {} s was cut", limit.as_secs()) },
         _ = interrupt.recv() => tracing::warn!("interrupted again: what is open is cut"),
     }
-    tokio::task::block_in_place(|| running.edge.observer.flush());
+    tokio::task::block_in_place(|| {
+        running.edge.observer.flush();
+        if let Some(store) = running.gateway.durable() {
+            store.close();
+        }
+    });
 }
 
 #[async_trait]
@@ -162,6 +167,10 @@ impl Operator for Running {
 
     fn metrics(&self) -> String {
         self.edge.observer.metrics().render()
+    }
+
+    async fn control(&self, operation: Operation<'_>) -> Option<(u16, serde_json::Value)> {
+        super::control::answer(&self.gateway, operation).await
     }
 
     async fn reload(&self) -> Result<serde_json::Value, serde_json::Value> {

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use super::load::Files;
-use super::parts_not_served::not_served;
 use super::{stage, usage_plans};
 use crate::apigateway::account::{Account, ApiWithStages};
 use crate::apigateway::usage_plan::ThrottleSettings;
@@ -125,7 +124,6 @@ pub(super) fn throttle_settings(fields: &mut Fields<'_>, problems: &mut Problems
         own.ignore(&["accountId", "cloudwatchRoleArn", "features", "apiKeyVersion"]);
         own.finish(problems);
         let settings = settings?;
-        not_served(settings, "throttling", problems);
         usage_plans::throttle(settings, problems)
     });
     read.unwrap_or_default()

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use super::key_file;
 use super::load::Files;
-use super::parts_not_served::not_served;
 use crate::apigateway::usage_plan::{ApiKey, Secret, UsagePlan};
 use crate::document::{Fields, Node, Problems, Severity, Spanned};
 
@@ -40,11 +39,6 @@ fn read(fields: &mut Fields<'_>, plans: &[UsagePlan], files: &mut Files, problem
     }
     for plan in keys.iter().flat_map(|key| &key.usage_plan_ids) {
         unknown_plan(plan, plans, problems);
-    }
-    if let Some(node) = written
-        && !keys.is_empty()
-    {
-        not_served(node, "API keys", problems);
     }
     keys
 }

@@ -50,7 +50,6 @@ fn read(root: &Node, files: &mut Files, problems: &mut Problems) -> Option<(Proc
         aws_limits: fields.choice("limits", &[("none", false), ("aws", true)], problems).unwrap_or(false),
         ..Account::default()
     };
-    fields.ignore(&["stateDirectory"]);
     account.aws = aws::aws(&mut fields, problems);
     parts_not_served::check(&mut fields, problems);
     account.vpc_links = domain_names::vpc_links(&mut fields, problems);

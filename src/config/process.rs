@@ -18,6 +18,8 @@ pub struct Process {
     pub drain_seconds: u64,
     /// The content of all requests held at once, in bytes.
     pub request_buffers: u64,
+    /// Where deployments and counters are kept.
+    pub state_directory: PathBuf,
     /// Where a built-in echo origin answers, for trying things out; nothing: nowhere.
     pub echo: Option<SocketAddr>,
 }
@@ -100,8 +102,16 @@ pub(super) fn read(fields: &mut Fields<'_>, problems: &mut Problems, beside: &dy
         trusted_proxies: trusted_proxies(fields, problems),
         drain_seconds: fields.number("drainSeconds", 0..=3600, problems).unwrap_or(30),
         request_buffers: memory(fields, problems).unwrap_or(512 << 20),
+        state_directory: state_directory(fields, beside),
         echo: echo(fields, problems),
     }
+}
+
+/// `var` beside the configuration, unless written otherwise.
+fn state_directory(fields: &mut Fields<'_>, beside: &dyn Fn(&Node, &str) -> PathBuf) -> PathBuf {
+    let written = fields.take("stateDirectory");
+    let node = written.unwrap_or(fields.node());
+    beside(node, written.and_then(Node::scalar).unwrap_or("var"))
 }
 
 fn listeners(fields: &mut Fields<'_>, problems: &mut Problems, beside: &dyn Fn(&Node, &str) -> PathBuf) -> Vec<Spanned<Listener>> {

@@ -141,9 +141,6 @@ fn method_settings(node: Option<&Node>, api: Option<&Api>, problems: &mut Proble
         fields.boolean("requireAuthorizationForCacheControl", problems);
         fields.ignore(&["metricsEnabled", "loggingLevel", "dataTraceEnabled", "cacheDataEncrypted", "x-headgate"]);
         fields.finish(problems);
-        if read.throttling_rate_limit.is_some_and(|limit| limit >= 0.0) || read.throttling_burst_limit.is_some() {
-            not_served(&entry.node, "throttling", problems);
-        }
         if read.caching_enabled == Some(true) {
             not_served(&entry.node, "the response cache", problems);
         }

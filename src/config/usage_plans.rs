@@ -3,7 +3,6 @@
 use indexmap::IndexMap;
 
 use super::account::Known;
-use super::parts_not_served::not_served;
 use crate::apigateway::usage_plan::{ApiStage, QuotaPeriod, QuotaSettings, ThrottleSettings, UsagePlan};
 use crate::document::{Fields, Node, Problems, Severity, Spanned};
 
@@ -17,7 +16,6 @@ pub(super) fn usage_plans(fields: &mut Fields<'_>, known: &Known, problems: &mut
         if plans.iter().any(|other| other.id.value == plan.id.value) {
             problems.spanned(Severity::Error, &plan.id, format!("two usage plans have the id `{}`", plan.id.value));
         }
-        not_served(node, "usage plans", problems);
         plans.push(plan);
     }
     plans

@@ -1,5 +1,7 @@
 //! The operator's verbs as functions: each is called by a command and by the admin address alike.
 
 mod reload;
+mod usage;
 
 pub use reload::{Gateway, Reloaded, compile};
+pub use usage::{UsageQuery, grant, usage};

@@ -7,11 +7,12 @@ use std::time::SystemTime;
 use crate::apigateway::account::DomainName;
 use crate::backend::Backends;
 use crate::config::{self, Loaded, Process};
-use crate::document::Problems;
+use crate::document::{Problems, Severity};
 use crate::observe::Metrics;
 use crate::outbound::Client;
 use crate::outbound::aws::Aws;
 use crate::snapshot::{self, Current, Means, Snapshot};
+use crate::store::{Clock, Embedded, MemoryQuotas, MemoryRates, QuotaStore};
 
 /// The configuration that a gateway runs, and how it is replaced.
 #[derive(Debug)]
@@ -21,6 +22,9 @@ pub struct Gateway {
     metrics: Arc<Metrics>,
     client: Arc<Client>,
     aws: Arc<Aws>,
+    rates: MemoryRates,
+    quotas: Mutex<Option<Arc<Embedded>>>,
+    clock: fn() -> SystemTime,
     current: Arc<Current>,
     files: Mutex<Vec<PathBuf>>,
 }
@@ -55,11 +59,23 @@ pub fn compile(path: &Path, means: &Means<'_>) -> (Option<(Loaded, Snapshot)>, P
 impl Gateway {
     /// A gateway that serves nothing yet.
     #[must_use]
-    pub fn new(path: PathBuf, metrics: Arc<Metrics>, clock: fn() -> SystemTime) -> Self {
+    pub fn new(path: PathBuf, metrics: Arc<Metrics>, clock: fn() -> SystemTime, monotonic: Clock) -> Self {
         let client = Arc::new(Client::new());
         let aws = Arc::new(Aws::new(Arc::clone(&client), clock));
         let backends = Backends::new(Arc::clone(&client), Arc::clone(&aws));
-        Self { path, backends, metrics, client, aws, current: Arc::new(Current::new(Snapshot::default())), files: Mutex::default() }
+        let rates = MemoryRates::new(monotonic);
+        Self {
+            path,
+            backends,
+            metrics,
+            client,
+            aws,
+            rates,
+            quotas: Mutex::default(),
+            clock,
+            current: Arc::new(Current::new(Snapshot::default())),
+            files: Mutex::default(),
+        }
     }
 
     /// The client that calls endpoints.
@@ -91,8 +107,12 @@ impl Gateway {
     /// # Errors
     /// With all problems, if one of them is an error.
     pub fn load(&self) -> Result<Reloaded, Problems> {
-        let (compiled, problems) = compile(&self.path, &Means { backends: &self.backends, metrics: &self.metrics });
-        match compiled {
+        let (loaded, mut problems) = config::load(&self.path);
+        let Some(loaded) = loaded else { return Err(problems) };
+        let Some(quotas) = self.quotas(&loaded, &mut problems) else { return Err(problems) };
+        let means = Means { backends: &self.backends, metrics: &self.metrics, rates: &self.rates, quotas: &*quotas };
+        let snapshot = snapshot::compile(&loaded.account, &means, &mut problems);
+        match Some((loaded, snapshot)) {
             Some((loaded, snapshot)) if !problems.has_errors() => Ok(Reloaded {
                 process: loaded.process,
                 domain_names: loaded.account.domain_names,
@@ -104,6 +124,34 @@ impl Gateway {
             }),
             _ => Err(problems),
         }
+    }
+
+    /// Where quotas are counted: the state directory, from the first configuration on that has usage plans.
+    fn quotas(&self, loaded: &Loaded, problems: &mut Problems) -> Option<Arc<dyn QuotaStore>> {
+        let Some(plan) = loaded.account.usage_plans.first() else { return Some(Arc::new(MemoryQuotas::default())) };
+        let mut open = self.quotas.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = &*open {
+            return Some(Arc::<Embedded>::clone(store));
+        }
+        let now = (self.clock)().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        match Embedded::open(&loaded.process.state_directory, now) {
+            Ok(store) => {
+                let store = Arc::new(store);
+                *open = Some(Arc::clone(&store));
+                Some(store)
+            }
+            Err(error) => {
+                problems.spanned(Severity::Error, &plan.id, format!("usage plans need the state directory, which cannot be used: {error}"));
+                problems.help("`stateDirectory` names another");
+                None
+            }
+        }
+    }
+
+    /// The durable store, once some configuration needed it.
+    #[must_use]
+    pub fn durable(&self) -> Option<Arc<Embedded>> {
+        self.quotas.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Serves what was loaded, to every request that begins from now on.

@@ -153,6 +153,8 @@ pub struct Failure {
     pub validation_errors: Option<String>,
     /// `x-amzn-ErrorType` where it differs from the type's own.
     pub error_type: Option<&'static str>,
+    /// When another try may be let through: `Retry-After`, which is headgate's own addition.
+    pub retry_after: Option<std::time::Duration>,
 }
 
 impl Failure {
@@ -160,7 +162,15 @@ impl Failure {
     #[must_use]
     pub fn new(response_type: ResponseType, message: impl Into<Cow<'static, str>>) -> Self {
         let message = message.into();
-        Self { response_type, status: None, detail: message.clone(), message: Some(message), validation_errors: None, error_type: None }
+        Self {
+            response_type,
+            status: None,
+            detail: message.clone(),
+            message: Some(message),
+            validation_errors: None,
+            error_type: None,
+            retry_after: None,
+        }
     }
 
     /// The 500 that hides its reason: `detail` goes to the log alone.

@@ -7,6 +7,8 @@ use std::time::Duration;
 use prometheus::core::Collector;
 use prometheus::{Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
+use crate::exchange::ResponseType;
+
 /// From half a millisecond to a minute, in seconds.
 const BUCKETS: [f64; 16] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 /// Methods with series of their own; what is beyond is counted together.
@@ -24,6 +26,8 @@ pub struct Metrics {
     integration_latency: HistogramVec,
     received: IntCounterVec,
     sent: IntCounterVec,
+    throttled: IntCounterVec,
+    quota_exceeded: IntCounterVec,
     folded: IntCounter,
     series: Mutex<HashSet<[String; 4]>>,
     /// Requests that the front door refused: they belong to no API.
@@ -52,6 +56,8 @@ pub struct OperationMetrics {
     integration_latency: Histogram,
     received: IntCounter,
     sent: IntCounter,
+    throttled: IntCounter,
+    quota_exceeded: IntCounter,
 }
 
 impl Default for Metrics {
@@ -89,6 +95,8 @@ impl Metrics {
             ),
             received: counters("headgate_request_bytes_total", "Request content received."),
             sent: counters("headgate_response_bytes_total", "Response content sent."),
+            throttled: counters("headgate_throttled_requests_total", "Requests that a throttle refused."),
+            quota_exceeded: counters("headgate_quota_exceeded_requests_total", "Requests that a quota refused."),
             folded: counter("headgate_metrics_folded_total", "Methods whose series were folded into one, since there are too many."),
             refused: counter("headgate_refused_requests_total", "Requests that were malformed or beyond a limit of the front door."),
             connections: gauge("headgate_connections_open", "Open client connections."),
@@ -122,6 +130,8 @@ impl Metrics {
             integration_latency: self.integration_latency.with_label_values(&labels),
             received: self.received.with_label_values(&labels),
             sent: self.sent.with_label_values(&labels),
+            throttled: self.throttled.with_label_values(&labels),
+            quota_exceeded: self.quota_exceeded.with_label_values(&labels),
         }
     }
 
@@ -136,6 +146,15 @@ impl Metrics {
 }
 
 impl OperationMetrics {
+    /// Counts a request that a limit refused.
+    pub fn limited(&self, response_type: ResponseType) {
+        match response_type {
+            ResponseType::Throttled => self.throttled.inc(),
+            ResponseType::QuotaExceeded => self.quota_exceeded.inc(),
+            _ => {}
+        }
+    }
+
     /// Counts a request that has ended.
     pub fn count(&self, status: u16, latency: Duration, integration: Option<Duration>, received: u64, sent: u64) {
         self.requests.inc();

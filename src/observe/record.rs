@@ -47,13 +47,11 @@ impl Observer {
     /// Records a request.
     pub fn record(&self, context: &mut Context, ended: Ended<'_>) {
         context.response_latency_ms = u64::try_from(ended.latency.as_millis()).unwrap_or(u64::MAX);
-        ended.metrics.unwrap_or(&self.unrouted).count(
-            context.status,
-            ended.latency,
-            context.integration.latency,
-            ended.received,
-            context.response_length,
-        );
+        let metrics = ended.metrics.unwrap_or(&self.unrouted);
+        if let Some(failure) = &context.error {
+            metrics.limited(failure.response_type);
+        }
+        metrics.count(context.status, ended.latency, context.integration.latency, ended.received, context.response_length);
         if let Some(settings) = ended.access_log {
             self.logs.log(settings, context);
         }

@@ -16,6 +16,7 @@ use crate::mapping::substitution::Substitution;
 use crate::snapshot::Release;
 
 const ERROR_TYPE: FieldName = FieldName::from_static("x-amzn-ErrorType");
+const RETRY_AFTER: FieldName = FieldName::from_static("Retry-After");
 const CONTENT_TYPE: FieldName = FieldName::from_static("Content-Type");
 
 /// The response to `failure`; `context.error` holds it already, for what templates ask.
@@ -38,6 +39,10 @@ pub(super) fn render(failure: &Failure, release: Option<&Release>, request: &Met
     };
     let error_type = failure.error_type.unwrap_or_else(|| failure.response_type.error_type());
     fields.append(ERROR_TYPE, HeaderValue::from_static(error_type));
+    if let Some(wait) = failure.retry_after {
+        // Whole seconds (RFC 9110, section 10.2.3), rounded up: a client that comes back then is not too early.
+        fields.append_text(RETRY_AFTER, &(wait.as_millis().div_ceil(1000).max(1)).to_string());
+    }
     for (name, expression) in custom.iter().flat_map(|response| &response.response_parameters) {
         if let Some((name, value)) = standard_headers::remapped(name.clone()).zip(sources.text(expression)) {
             fields.remove(name.as_str());

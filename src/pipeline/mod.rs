@@ -15,6 +15,7 @@ use crate::mapping::coding;
 use crate::snapshot::{Current, Operation, Release};
 
 mod address;
+mod api_key;
 mod arrival;
 mod explain;
 mod gateway_response;
@@ -22,9 +23,11 @@ mod guard;
 mod integration_request;
 mod integration_response;
 mod lambda_proxy;
+mod quota;
 mod service_action;
 mod sources;
 mod standard_headers;
+mod throttle;
 mod validate;
 
 pub use arrival::Arrival;
@@ -138,6 +141,8 @@ impl Pipeline {
         route(exchange)?;
         let asked = exchange.asked()?;
         guard::check(asked.operation)?;
+        self.limit(exchange)?;
+        let asked = exchange.asked()?;
         validate::parameters(asked.operation, asked.request)?;
         // Content in a coding is decoded on its way, so it cannot pass as it arrives.
         let coded = asked.request.request.fields.contains("content-encoding");
@@ -146,6 +151,24 @@ impl Pipeline {
             return Ok(Next::Forward(Forward { request, content_limit: asked.release.streamed_content_limit }));
         }
         Ok(Next::Content { limit: asked.release.content_limit })
+    }
+
+    /// Key, throttles, quota: who may call how much.
+    #[expect(clippy::unused_self, reason = "a step of the pipeline like the others")]
+    fn limit(&self, exchange: &mut Exchange) -> Result<(), Failure> {
+        let Asked { release, operation, request, context } = exchange.asked()?;
+        let subscription = api_key::find(release, operation, request, None)?;
+        let identity = subscription.map(|subscription| {
+            let value = api_key::value(release, request, None).unwrap_or_default();
+            (Box::<str>::from(value), Box::<str>::from(&*subscription.key.id))
+        });
+        let limited = throttle::take(release, operation, exchange.operation.unwrap_or_default(), subscription)
+            .and_then(|()| subscription.map_or(Ok(()), |subscription| quota::spend(subscription, context.request_time_ms)));
+        if let Some((value, id)) = identity {
+            exchange.context.identity.api_key = Some(value);
+            exchange.context.identity.api_key_id = Some(id);
+        }
+        limited
     }
 
     /// Complete: from the whole content to the whole response.

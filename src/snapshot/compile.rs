@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::addresses::Addresses;
 use super::aws_call::{self, AwsCall, AwsCallKind};
 use super::endpoint_uri::{CallOptions, EndpointUri};
 use super::gateway_responses::GatewayResponses;
 use super::release::{Operation, Release};
 use super::routes::Routes;
+use super::subscriptions::{ApiKeys, StagePlans, account_throttle, method_throttle, usage_plans};
 use super::{Snapshot, Stage};
 use crate::apigateway::account::{Account, ApiWithStages};
 use crate::apigateway::api::{Api, Authorization, Method, Resource};
@@ -23,6 +23,7 @@ use crate::mapping::content_handling::BinaryMediaTypes;
 use crate::mapping::validation::BodyValidator;
 use crate::observe::Metrics;
 use crate::openapi::models;
+use crate::store::{Bucket, QuotaStore, RateStore};
 use crate::vtl::Limits;
 
 /// The largest content that API Gateway takes, in bytes.
@@ -32,11 +33,13 @@ const OWN_CONTENT: u64 = 64 << 20;
 
 /// Compiles everything, or says what stands in the way. Opens nothing and reads no clock.
 pub fn compile(account: &Account, means: &Means<'_>, problems: &mut Problems) -> Snapshot {
-    let mut snapshot = Snapshot { addresses: Addresses::default(), stages: Vec::new() };
+    let mut snapshot = Snapshot { usage_plans: usage_plans(account), ..Snapshot::default() };
+    let shared =
+        Shared { api_keys: Arc::new(ApiKeys::new(account, means.quotas)), account_throttle: account_throttle(account, means.rates), means };
     for api in &account.apis {
         let models = body_models(&api.api, problems, api);
         let stages: Vec<Arc<Stage>> =
-            api.stages.iter().map(|stage| Arc::new(compile_stage(account, api, stage, &models, means, problems))).collect();
+            api.stages.iter().map(|stage| Arc::new(compile_stage(account, api, stage, &models, &shared, problems))).collect();
         never_valid(&stages, problems);
         without_credentials(account, api, &stages, problems);
         snapshot.stages.extend(stages.iter().cloned());
@@ -92,6 +95,10 @@ pub struct Means<'m> {
     pub backends: &'m Backends,
     /// Where requests are counted.
     pub metrics: &'m Metrics,
+    /// Where token buckets are.
+    pub rates: &'m dyn RateStore,
+    /// Where quotas are counted.
+    pub quotas: &'m dyn QuotaStore,
 }
 
 type Models = IndexMap<String, Arc<BodyValidator>>;
@@ -119,7 +126,7 @@ fn compile_stage(
     api: &ApiWithStages,
     stage: &stage::Stage,
     models: &Models,
-    means: &Means<'_>,
+    shared: &Shared<'_>,
     problems: &mut Problems,
 ) -> Stage {
     let facts = StageFacts {
@@ -137,6 +144,10 @@ fn compile_stage(
             api.api.gateway_responses.iter().map(|(kind, response): &(_, GatewayResponse)| (*kind, response.clone())),
         ),
         variables: stage.variables.clone(),
+        api_keys: Arc::clone(&shared.api_keys),
+        api_key_source: api.api.api_key_source,
+        plans: StagePlans::default(),
+        account_throttle: shared.account_throttle.clone(),
         binary_media_types: BinaryMediaTypes::new(&api.api.binary_media_types),
         minimum_compression_size: api.api.minimum_compression_size,
         template_limits: Limits { rounds: account.aws_limits.then_some(1000), ..Limits::default() },
@@ -148,7 +159,8 @@ fn compile_stage(
         for method in &resource.methods {
             let Some(integration) = &method.integration else { continue };
             let place = Place { api: &api.api, resource, method, account };
-            let operation = operation(&place, integration, &facts, &release, models, means, problems);
+            let mut operation = operation(&place, integration, &facts, &release, models, shared.means, problems);
+            operation.throttle = stage_throttle(stage, &release, &resource.path, method.name(), shared.means);
             let index = release.operations.len();
             match release.routes.insert(&resource.path, method.http_method.as_ref(), index) {
                 Ok(()) => release.operations.push(operation),
@@ -156,7 +168,30 @@ fn compile_stage(
             }
         }
     }
+    let methods: Vec<String> =
+        release.operations.iter().map(|operation| method_path(&operation.resource.path, &operation.method_name)).collect();
+    release.plans = StagePlans::new(account, api, &stage.stage_name.value, &methods, shared.means.rates);
     Stage { release: Arc::new(release), access_log: stage.access_log.clone() }
+}
+
+/// What all stages of one snapshot share.
+struct Shared<'s> {
+    api_keys: Arc<ApiKeys>,
+    account_throttle: Option<Arc<dyn Bucket>>,
+    means: &'s Means<'s>,
+}
+
+/// A method as usage plans and method settings name it: `/pets/GET`; the root's is `//GET`.
+fn method_path(resource: &str, method: &str) -> String {
+    format!("{resource}/{method}")
+}
+
+/// The limit that the stage sets for a method, in a bucket of the method's own.
+fn stage_throttle(stage: &stage::Stage, release: &Release, resource: &str, method: &str, means: &Means<'_>) -> Option<Arc<dyn Bucket>> {
+    let own = stage.method_settings.get(&method_path(if resource == "/" { "" } else { resource }, method));
+    let limit = method_throttle(own, stage.method_settings.get("*/*"))?;
+    let StageFacts { api_id, stage, .. } = &*release.facts;
+    Some(means.rates.limit(&format!("stage {api_id}/{stage} {resource}/{method}"), limit, false))
 }
 
 /// Where a method stands.
@@ -199,6 +234,8 @@ fn operation(
         resource: Arc::clone(facts),
         method_name: method.name().into(),
         not_enforced,
+        api_key_required: method.api_key_required,
+        throttle: None,
         request_validator: method.request_validator,
         required_parameters: if method.request_validator.parameters { method.required_parameters.clone() } else { Vec::new() },
         streams: streams(&integration.value, place.api, &body_validators, endpoint.as_ref()),
@@ -218,7 +255,6 @@ const fn not_enforced(api: &Api, method: &Method) -> Option<&'static str> {
         _ if api.has_policy => Some("a resource policy"),
         Authorization::AwsIam => Some("AWS_IAM authorization"),
         Authorization::Authorizer { .. } => Some("an authorizer"),
-        Authorization::None if method.api_key_required => Some("a required API key"),
         Authorization::None => None,
     }
 }

@@ -7,23 +7,28 @@ pub mod endpoint_uri;
 mod gateway_responses;
 mod release;
 pub mod routes;
+mod subscriptions;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
 use crate::apigateway::stage::AccessLogSettings;
+use crate::store::Quota;
 
 pub use aws_call::{AwsCall, AwsCallKind};
 pub use compile::{Means, compile};
 pub use gateway_responses::GatewayResponses;
 pub use release::{Operation, Release};
+pub use subscriptions::{ApiKeys, StagePlan, StagePlans, Subscription, usage_plans};
 
 /// One configuration, ready to run. Nothing in it ever changes.
 #[derive(Debug, Default)]
 pub struct Snapshot {
     /// Host and path to stage.
     pub addresses: addresses::Addresses<Arc<Stage>>,
+    /// Usage plans by id, with their quotas.
+    pub usage_plans: Vec<(Box<str>, Option<Quota>)>,
     /// Every stage, in the order of the configuration.
     pub stages: Vec<Arc<Stage>>,
 }

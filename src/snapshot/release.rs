@@ -8,13 +8,15 @@ use super::aws_call::AwsCall;
 use super::endpoint_uri::EndpointUri;
 use super::gateway_responses::GatewayResponses;
 use super::routes::Routes;
-use crate::apigateway::api::{RequestValidator, RequiredParameter};
+use super::subscriptions::{ApiKeys, StagePlans};
+use crate::apigateway::api::{ApiKeySource, RequestValidator, RequiredParameter};
 use crate::apigateway::integration::Integration;
 use crate::backend::Backend;
 use crate::exchange::{ResourceFacts, StageFacts};
 use crate::mapping::content_handling::BinaryMediaTypes;
 use crate::mapping::validation::BodyValidator;
 use crate::observe::OperationMetrics;
+use crate::store::Bucket;
 
 /// One deployment with a stage's settings in it.
 #[derive(Debug)]
@@ -29,6 +31,14 @@ pub struct Release {
     pub gateway_responses: GatewayResponses,
     /// Stage variables.
     pub variables: IndexMap<String, String>,
+    /// Every API key.
+    pub api_keys: Arc<ApiKeys>,
+    /// Where the API looks for a caller's key.
+    pub api_key_source: ApiKeySource,
+    /// The usage plans that hold this stage.
+    pub plans: StagePlans,
+    /// The limit over all APIs.
+    pub account_throttle: Option<Arc<dyn Bucket>>,
     /// What counts as binary.
     pub binary_media_types: BinaryMediaTypes,
     /// From which size on, in bytes, responses are compressed.
@@ -58,6 +68,10 @@ pub struct Operation {
     pub method_name: Box<str>,
     /// What guards the method and cannot be enforced: such a method is refused.
     pub not_enforced: Option<&'static str>,
+    /// Whether callers need an API key.
+    pub api_key_required: bool,
+    /// The stage's limit of the method.
+    pub throttle: Option<Arc<dyn Bucket>>,
     /// What is validated.
     pub request_validator: RequestValidator,
     /// Parameters that must be there, in the order in which they are listed.

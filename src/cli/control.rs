@@ -1,0 +1,65 @@
+//! The running gateway's control operations, at AWS's own paths.
+
+use serde_json::{Value, json};
+
+use super::clock;
+use crate::admin::Operation;
+use crate::control::{Gateway, UsageQuery, grant, usage};
+use crate::exchange::Query;
+use crate::store::QuotaStore as _;
+
+/// Answers an operation; nothing where there is none such.
+pub(super) async fn answer(gateway: &Gateway, operation: Operation<'_>) -> Option<(u16, Value)> {
+    let path: Vec<&str> = operation.path.iter().map(String::as_str).collect();
+    match (operation.method, path.as_slice()) {
+        ("GET", ["usageplans", plan, "usage"]) => Some(plan_usage(gateway, plan, operation.query)),
+        ("PATCH", ["usageplans", plan, "keys", key, "usage"]) => Some(update_usage(gateway, plan, key, operation.content)),
+        _ => None,
+    }
+}
+
+fn refused(status: u16, message: impl Into<String>) -> (u16, Value) {
+    (status, json!({ "message": message.into() }))
+}
+
+fn now() -> u64 {
+    clock::now().duration_since(std::time::SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+fn plan_usage(gateway: &Gateway, plan: &str, query: &str) -> (u16, Value) {
+    let snapshot = gateway.current().load();
+    let Some((_, quota)) = snapshot.usage_plans.iter().find(|(id, _)| **id == *plan) else {
+        return refused(404, "Invalid Usage Plan ID specified");
+    };
+    let Some(store) = gateway.durable() else { return refused(404, "no usage is counted") };
+    let query = Query::parse(query);
+    let text = |name: &str| query.last(name).map(str::to_owned);
+    let query = UsageQuery { key: text("keyId"), from: text("startDate"), to: text("endDate") };
+    usage(&*store, plan, quota.as_ref(), &query, now()).map_or_else(|message| refused(400, message), |told| (200, told))
+}
+
+/// `UpdateUsage`: `replace /remaining`.
+fn update_usage(gateway: &Gateway, plan: &str, key: &str, content: &[u8]) -> (u16, Value) {
+    let snapshot = gateway.current().load();
+    let Some((_, quota)) = snapshot.usage_plans.iter().find(|(id, _)| **id == *plan) else {
+        return refused(404, "Invalid Usage Plan ID specified");
+    };
+    let Some(store) = gateway.durable() else { return refused(404, "no usage is counted") };
+    let patch: Value = serde_json::from_slice(content).unwrap_or_default();
+    let operation = &patch["patchOperations"][0];
+    let remaining = match (operation["op"].as_str(), operation["path"].as_str(), &operation["value"]) {
+        (Some("replace"), Some("/remaining"), Value::String(text)) => text.parse().ok(),
+        (Some("replace"), Some("/remaining"), Value::Number(number)) => number.as_u64(),
+        _ => None,
+    };
+    let Some(remaining) = remaining else { return refused(400, "Invalid patch path: only /remaining can be replaced, by a number") };
+    if !store.meters(plan).iter().any(|(known, _)| **known == *key) {
+        return refused(404, "Invalid API Key identifier specified");
+    }
+    match grant(&store.meter(plan, key), quota.as_ref(), remaining, now()) {
+        Ok(()) => {
+            plan_usage(gateway, plan, &format!("keyId={}", percent_encoding::utf8_percent_encode(key, percent_encoding::NON_ALPHANUMERIC)))
+        }
+        Err(message) => refused(400, message),
+    }
+}
