@@ -9,8 +9,8 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use headgate::exchange::{
     Authorizer, Context, FieldName, Fields, MethodRequest, Overrides, PathParameters, Peer, Query, Request, ResourceFacts, StageFacts,
 };
-use headgate::mapping::template::{Input, render};
-use headgate::vtl::{Limits, Template};
+use headgate::mapping::template::{Input, Template, render};
+use headgate::vtl::{Limits, no_clock};
 use indexmap::IndexMap;
 use serde_json::Value;
 
@@ -54,7 +54,7 @@ impl Work {
     fn render(&self, overrides: &Overrides) -> String {
         let input =
             Input { body: &self.body, request: &self.request, stage_variables: &self.stage_variables, context: &self.context, overrides };
-        render(&self.template, &input, &Limits::default()).unwrap().0
+        render(&self.template, &input, &Limits::default(), no_clock).unwrap().0
     }
 }
 

@@ -58,7 +58,7 @@ pub enum PayloadFormat {
 }
 
 /// A template's text with its parsed form.
-pub type Template = Arc<crate::vtl::Template>;
+pub type Template = Arc<crate::mapping::template::Template>;
 
 /// `type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,6 @@
 //! `headgate template render`.
 
 use std::path::Path;
-use std::rc::Rc;
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
@@ -9,10 +8,9 @@ use serde_json::{Map, Value as Json, json};
 use super::args::{Render, Template as Arguments, TemplateCommand};
 use super::{DONE, REFUSED, output};
 use crate::exchange::Overrides;
-use crate::mapping::input::Parameters;
-use crate::mapping::template::Scope;
-use crate::mapping::variables::ContextSource;
-use crate::vtl::{Error, Limits, Template, Trace};
+use crate::mapping::template::{Kind, Source, Template, Work as Rendering};
+use crate::mapping::variables::to_value;
+use crate::vtl::{Error, Evaluated, Limits, Text, Trace, Value, no_clock};
 
 /// Renders a template, or a batch of them.
 pub(super) fn template(arguments: &Arguments) -> u8 {
@@ -96,19 +94,45 @@ struct Work {
 impl Work {
     fn render(&self, trace: Option<&mut dyn Trace>) -> Result<(String, Overrides), Error> {
         let template = Template::parse(&self.template)?;
-        let pairs = |kind: &str| {
-            let members = self.params.get(kind).and_then(Json::as_object);
+        let pairs = |kind: Kind| {
+            let members = self.params.get(kind.name()).and_then(Json::as_object);
             members.into_iter().flatten().map(|(name, value)| (name.clone(), as_text(value))).collect()
         };
         let stage_variables: IndexMap<String, String> =
             self.stage_variables.iter().map(|(name, value)| (name.clone(), as_text(value))).collect();
         let mut context = self.context.clone();
         let overrides = given_overrides(&mut context);
-        let parameters = || Parameters { path: pairs("path"), querystring: pairs("querystring"), header: pairs("header") };
-        let context = || Rc::new(context.clone()) as Rc<dyn ContextSource>;
-        let scope = Scope::new(&self.body, &parameters, &stage_variables, &context, &overrides);
-        let text = template.render_traced(&scope, &Limits::default(), trace)?;
-        Ok((text, scope.left()))
+        let values = Values { parameters: Kind::ALL.map(|kind| (kind, pairs(kind))), context };
+        let (source, evaluated) = (&values, Evaluated::default());
+        let rendering = Rendering {
+            body: &self.body,
+            source: &source,
+            stage_variables: &stage_variables,
+            overrides: &overrides,
+            evaluated: &evaluated,
+        };
+        rendering.render(&template, &Limits::default(), no_clock, trace)
+    }
+}
+
+/// Parameters and context as files give them.
+struct Values {
+    parameters: [(Kind, Vec<(String, String)>); 3],
+    context: Map<String, Json>,
+}
+
+impl<'r> Source<'r> for &'r Values {
+    fn parameters(&self, kind: Kind, each: &mut dyn FnMut(&'r str, Text<'r>)) {
+        let found = self.parameters.iter().filter(|(known, _)| *known == kind).flat_map(|(_, pairs)| pairs);
+        found.for_each(|(name, value)| each(name, value.as_str().into()));
+    }
+
+    fn context(&self, name: &str) -> Option<Value<'r>> {
+        self.context.get(name).map(|value| to_value(value, true))
+    }
+
+    fn context_names(&self) -> Vec<&'r str> {
+        self.context.keys().map(String::as_str).collect()
     }
 }
 

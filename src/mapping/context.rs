@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::exchange::{Context, Identity};
 
 /// The members of `$context.identity`, in the service's order.
-const IDENTITY: [&str; 12] = [
+pub(super) const IDENTITY: [&str; 12] = [
     "cognitoIdentityPoolId",
     "accountId",
     "cognitoIdentityId",
@@ -70,7 +70,7 @@ pub fn member(context: &Context, name: &str) -> Option<Value> {
 }
 
 /// Variables whose value is one text.
-fn text<'c>(context: &'c Context, path: &str) -> Option<Cow<'c, str>> {
+pub(super) fn text<'c>(context: &'c Context, path: &str) -> Option<Cow<'c, str>> {
     let stage = context.stage.as_deref();
     let resource = context.resource.as_deref();
     let number = |number: u64| Some(Cow::Owned(number.to_string()));

@@ -1,81 +1,108 @@
 //! `$input`: the payload and the request's parameters.
 
-use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::sync::Arc;
-
-use indexmap::IndexMap;
 
 use super::json;
-use super::json_path::JsonPath;
-use crate::vtl::{Key, Object, Value};
-
-/// The request's parameters, each kind a map of last values.
-#[derive(Debug, Clone, Default)]
-pub struct Parameters {
-    /// Path parameters.
-    pub path: Vec<(String, String)>,
-    /// Query arguments.
-    pub querystring: Vec<(String, String)>,
-    /// Header fields.
-    pub header: Vec<(String, String)>,
-}
+use super::json_path::{JsonPath, PathError};
+use super::template::{Kind, Paths, Source};
+use crate::vtl::{Entries, Key, Text, Value};
 
 /// `$input` of one rendering. The payload is read as JSON at most once, and only if it is asked for.
-pub(super) struct Input {
-    body: Arc<str>,
-    parameters: Parameters,
-    parsed: OnceCell<Option<Value>>,
+pub(super) struct Input<'r, 's> {
+    body: &'r str,
+    source: &'s dyn Source<'r>,
+    paths: &'s Paths,
+    parsed: OnceCell<Option<Value<'r>>>,
 }
 
-impl Input {
-    pub(super) fn new(body: &str, parameters: Parameters) -> Self {
+impl<'r, 's> Input<'r, 's> {
+    pub(super) const fn new(body: &'r str, source: &'s dyn Source<'r>, paths: &'s Paths) -> Self {
         // An empty payload reads as `{}` (recorded).
         let body = if body.is_empty() { "{}" } else { body };
-        Self { body: body.into(), parameters, parsed: OnceCell::new() }
+        Self { body, source, paths, parsed: OnceCell::new() }
     }
 
-    fn find(&self, path: &Value) -> Result<Option<Value>, String> {
-        let path = JsonPath::parse(&path.to_text()).map_err(|error| error.to_string())?;
-        let parsed = self.parsed.get_or_init(|| json::parse(&self.body));
-        let Some(root) = parsed else { return Ok(None) };
-        path.find(root).map_err(|error| error.to_string())
+    pub(super) fn property(&self, name: &str) -> Option<Value<'r>> {
+        (name == "body").then(|| Value::text(self.body))
     }
 
-    fn parameter(&self, name: &str) -> Value {
-        let Parameters { path, querystring, header } = &self.parameters;
-        let found = [path, querystring, header].into_iter().find_map(|list| list.iter().rev().find(|(known, _)| known == name));
-        let found = found.or_else(|| header.iter().rev().find(|(known, _)| known.eq_ignore_ascii_case(name)));
-        Value::text(found.map_or("", |(_, value)| value))
-    }
-
-    fn all_parameters(&self) -> Value {
-        let map = |list: &[(String, String)]| {
-            Value::map(list.iter().map(|(name, value)| (Key::from(name.as_str()), Value::text(value))).collect())
-        };
-        let Parameters { path, querystring, header } = &self.parameters;
-        let kinds = [("path", map(path)), ("querystring", map(querystring)), ("header", map(header))];
-        Value::map(kinds.into_iter().map(|(name, map)| (Key::from(name), map)).collect::<IndexMap<_, _>>())
-    }
-}
-
-impl Object for Input {
-    fn get(&self, name: &str) -> Option<Value> {
-        (name == "body").then(|| Value::String(Arc::clone(&self.body)))
-    }
-
-    fn call(&self, name: &str, arguments: &[Value]) -> Result<Option<Value>, String> {
+    pub(super) fn call(&self, name: &str, arguments: &[Value<'r>]) -> Result<Option<Value<'r>>, String> {
         match (name, arguments) {
-            // What is not there is an empty JSON string.
-            ("json", [path]) => Ok(Some(Value::text(&self.find(path)?.map_or_else(|| "\"\"".to_owned(), |value| value.to_json())))),
-            ("path", [path]) => self.find(path),
+            ("json", [path]) => {
+                let mut text = String::with_capacity(self.body.len());
+                self.print_json(&path.as_text(), &mut text)?;
+                Ok(Some(Value::text(text)))
+            }
+            ("path", [path]) => self.find(&path.as_text()),
             ("params", []) => Ok(Some(self.all_parameters())),
-            ("params", [name]) => Ok(Some(self.parameter(&name.to_text()))),
+            ("params", [name]) => Ok(Some(Value::String(self.parameter(&name.as_text())))),
             _ => Ok(None),
         }
     }
 
-    fn text(&self) -> Cow<'_, str> {
-        Cow::Borrowed("")
+    /// Prints what gives text; false for the rest.
+    pub(super) fn print(&self, name: &str, arguments: &[Value<'r>], out: &mut String) -> Result<bool, String> {
+        match (name, arguments) {
+            ("json", [path]) => self.print_json(&path.as_text(), out).map(|()| true),
+            ("params", [name]) => {
+                out.push_str(&self.parameter(&name.as_text()));
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn print_json(&self, path: &str, out: &mut String) -> Result<(), String> {
+        if path == "$" && self.paths.whole_once && self.parsed.get().is_none() && json::compact(self.body, out) {
+            return Ok(());
+        }
+        match self.find(path)? {
+            Some(value) => value.write_json(out, false),
+            // What is not there is an empty JSON string.
+            None => out.push_str("\"\""),
+        }
+        Ok(())
+    }
+
+    fn find(&self, path: &str) -> Result<Option<Value<'r>>, String> {
+        let find = |path: &JsonPath| {
+            let Some(root) = self.parsed.get_or_init(|| json::parse(self.body)) else { return Ok(None) };
+            path.find(root)
+        };
+        let found = match self.paths.parsed(path) {
+            Some(path) => find(path),
+            None => JsonPath::parse(path).and_then(|path| find(&path)),
+        };
+        found.map_err(|error: PathError| error.to_string())
+    }
+
+    /// The first of path, query and header that has the name, each with its last value.
+    fn parameter(&self, name: &str) -> Text<'r> {
+        let mut found = None;
+        let mut header = None;
+        for kind in Kind::ALL {
+            let mut last = None;
+            self.source.parameters(kind, &mut |known, value| {
+                if known == name {
+                    last = Some(value);
+                } else if kind == Kind::Header && known.eq_ignore_ascii_case(name) {
+                    header = Some(value);
+                }
+            });
+            found = last;
+            if found.is_some() {
+                break;
+            }
+        }
+        found.or(header).unwrap_or(Text::Borrowed(""))
+    }
+
+    fn all_parameters(&self) -> Value<'r> {
+        let map = |kind: Kind| {
+            let mut entries = Entries::default();
+            self.source.parameters(kind, &mut |name, value| drop(entries.insert(Key::from(name), Value::text(value))));
+            (Key::from(kind.name()), Value::map(entries))
+        };
+        Value::map(Kind::ALL.into_iter().map(map).collect())
     }
 }

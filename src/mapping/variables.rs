@@ -1,134 +1,161 @@
 //! `$context` and `$stageVariables` as templates see them.
 
 use std::cell::RefCell;
-use std::rc::Rc;
 
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
+use super::template::Source;
 use crate::exchange::{Context, Overrides};
-use crate::vtl::{Key, Object, Value};
-
-/// Where `$context`'s members come from.
-pub trait ContextSource {
-    /// A member's value; nothing where there is none.
-    fn member(&self, name: &str) -> Option<Json>;
-    /// The names of all members.
-    fn names(&self) -> Vec<String>;
-}
+use crate::vtl::{Entries, Key, Value};
 
 /// `$context`: members are made when they are asked for, the override maps can be written to.
-pub(super) struct ContextObject {
-    source: Rc<dyn ContextSource>,
-    made: RefCell<IndexMap<String, Value>>,
+pub(super) struct ContextObject<'r, 's> {
+    source: &'s dyn Source<'r>,
+    overrides: &'r Overrides,
+    /// What a template may have changed: members that are maps or lists, and those that it set itself.
+    made: RefCell<Vec<(Box<str>, Value<'r>)>>,
 }
 
-impl ContextObject {
-    pub(super) fn new(source: Rc<dyn ContextSource>, overrides: &Overrides) -> Self {
-        let made = RefCell::new(IndexMap::new());
-        made.borrow_mut().insert("requestOverride".to_owned(), request_override(overrides));
-        made.borrow_mut().insert("responseOverride".to_owned(), response_override(overrides));
-        Self { source, made }
+impl<'r, 's> ContextObject<'r, 's> {
+    pub(super) const fn new(source: &'s dyn Source<'r>, overrides: &'r Overrides) -> Self {
+        Self { source, overrides, made: RefCell::new(Vec::new()) }
     }
 
-    fn member(&self, name: &str) -> Option<Value> {
-        if let Some(value) = self.made.borrow().get(name) {
+    pub(super) fn member(&self, name: &str) -> Option<Value<'r>> {
+        if let Some((_, value)) = self.made.borrow().iter().find(|(known, _)| **known == *name) {
             return Some(value.clone());
         }
-        let value = self.source.member(name).map(|json| to_value(&json, true))?;
-        self.made.borrow_mut().insert(name.to_owned(), value.clone());
+        let value = match name {
+            "requestOverride" => request_override(self.overrides),
+            "responseOverride" => response_override(self.overrides),
+            _ => self.source.context(name)?,
+        };
+        if matches!(value, Value::Map(_) | Value::List(_)) {
+            self.made.borrow_mut().push((name.into(), value.clone()));
+        }
         Some(value)
     }
 
-    fn put(&self, name: &str, value: &Value) {
-        self.made.borrow_mut().insert(name.to_owned(), value.clone());
+    pub(super) fn put(&self, name: &str, value: &Value<'r>) {
+        let mut made = self.made.borrow_mut();
+        made.retain(|(known, _)| **known != *name);
+        made.push((name.into(), value.clone()));
     }
 
     /// All members as one map, for what asks for the names.
-    fn map(&self) -> Value {
-        let mut names = self.source.names();
+    fn map(&self) -> Value<'r> {
+        let mut names = self.source.context_names();
         for name in ["requestOverride", "responseOverride"] {
-            if !names.iter().any(|known| known == name) {
-                names.push(name.to_owned());
+            if !names.contains(&name) {
+                names.push(name);
             }
         }
-        Value::silent_map(names.iter().filter_map(|name| Some((Key::from(name.as_str()), self.member(name)?))).collect())
+        Value::silent_map(names.into_iter().filter_map(|name| Some((Key::from(name), self.member(name)?))).collect())
+    }
+
+    /// `$context` is a map to templates.
+    pub(super) fn call(&self, name: &str, arguments: &[Value<'r>]) -> Result<Option<Value<'r>>, String> {
+        match (name, arguments) {
+            ("get", [key]) => Ok(self.member(&key.as_text())),
+            ("containsKey", [key]) => Ok(Some(Value::Boolean(self.member(&key.as_text()).is_some()))),
+            ("put", [key, value]) => {
+                self.put(&key.as_text(), value);
+                Ok(None)
+            }
+            _ => match self.map() {
+                Value::Map(map) => crate::vtl::call_map(&map, name, arguments),
+                _ => Ok(None),
+            },
+        }
+    }
+
+    /// Whether no member was asked for that a template could have changed.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.made.borrow().is_empty()
     }
 
     /// What the template left in the override maps.
     pub(super) fn overrides(&self) -> Overrides {
         let made = self.made.borrow();
+        let find = |name: &str| made.iter().find(|(known, _)| **known == *name).map(|(_, value)| value);
         let mut overrides = Overrides::default();
-        if let Some(Value::Map(map)) = made.get("requestOverride") {
-            for (key, value) in map.entries.borrow().iter() {
-                match (key.to_value().to_text().as_str(), value) {
-                    ("header", Value::Map(_)) => overrides.request.header = members(value),
-                    ("path", Value::Map(_)) => overrides.request.path = members(value),
-                    ("querystring", Value::Map(_)) => overrides.request.querystring = members(value),
-                    (other, value) => drop(overrides.request.other.insert(other.to_owned(), to_json(value))),
+        match find("requestOverride") {
+            Some(Value::Map(map)) => {
+                for (key, value) in map.entries.borrow().iter() {
+                    match (key.text(), value) {
+                        ("header", Value::Map(_)) => overrides.request.header = members(value),
+                        ("path", Value::Map(_)) => overrides.request.path = members(value),
+                        ("querystring", Value::Map(_)) => overrides.request.querystring = members(value),
+                        (other, value) => drop(overrides.request.other.insert(other.to_owned(), to_json(value))),
+                    }
                 }
             }
+            Some(_) => {}
+            None => overrides.request = self.overrides.request.clone(),
         }
-        if let Some(Value::Map(map)) = made.get("responseOverride") {
-            for (key, value) in map.entries.borrow().iter() {
-                match (key.to_value().to_text().as_str(), value) {
-                    ("header", Value::Map(_)) => overrides.response.header = members(value),
-                    ("status", value) => overrides.response.status = Some(to_json(value)),
-                    (other, value) => drop(overrides.response.other.insert(other.to_owned(), to_json(value))),
+        match find("responseOverride") {
+            Some(Value::Map(map)) => {
+                for (key, value) in map.entries.borrow().iter() {
+                    match (key.text(), value) {
+                        ("header", Value::Map(_)) => overrides.response.header = members(value),
+                        ("status", value) => overrides.response.status = Some(to_json(value)),
+                        (other, value) => drop(overrides.response.other.insert(other.to_owned(), to_json(value))),
+                    }
                 }
             }
+            Some(_) => {}
+            None => overrides.response = self.overrides.response.clone(),
         }
         overrides
     }
 }
 
-fn request_override(overrides: &Overrides) -> Value {
+fn request_override(overrides: &Overrides) -> Value<'_> {
     let request = &overrides.request;
-    let mut map: IndexMap<Key, Value> = [("path", &request.path), ("header", &request.header), ("querystring", &request.querystring)]
-        .into_iter()
-        .map(|(name, members)| (Key::from(name), silent(members)))
-        .collect();
-    map.extend(request.other.iter().map(|(name, value)| (Key::from(name.as_str()), to_value(value, true))));
-    Value::silent_map(map)
+    let kinds = [("path", &request.path), ("header", &request.header), ("querystring", &request.querystring)];
+    let known = kinds.into_iter().map(|(name, members)| (Key::from(name), silent(members)));
+    Value::silent_map(known.chain(others(&request.other)).collect())
 }
 
-fn response_override(overrides: &Overrides) -> Value {
+fn response_override(overrides: &Overrides) -> Value<'_> {
     let response = &overrides.response;
-    let mut map = IndexMap::from([(Key::from("header"), silent(&response.header))]);
-    if let Some(status) = &response.status {
-        map.insert(Key::from("status"), to_value(status, true));
-    }
-    map.extend(response.other.iter().map(|(name, value)| (Key::from(name.as_str()), to_value(value, true))));
-    Value::silent_map(map)
+    let status = response.status.as_ref().map(|status| (Key::from("status"), to_value(status, true)));
+    let known = std::iter::once((Key::from("header"), silent(&response.header))).chain(status);
+    Value::silent_map(known.chain(others(&response.other)).collect())
 }
 
-fn silent(members: &IndexMap<String, Json>) -> Value {
-    Value::silent_map(members.iter().map(|(name, value)| (Key::from(name.as_str()), to_value(value, true))).collect())
+fn others(members: &IndexMap<String, Json>) -> impl Iterator<Item = (Key<'_>, Value<'_>)> {
+    members.iter().map(|(name, value)| (Key::from(name.as_str()), to_value(value, true)))
 }
 
-fn members(value: &Value) -> IndexMap<String, Json> {
+fn silent(members: &IndexMap<String, Json>) -> Value<'_> {
+    Value::silent_map(others(members).collect())
+}
+
+fn members(value: &Value<'_>) -> IndexMap<String, Json> {
     let Value::Map(map) = value else { return IndexMap::new() };
-    map.entries.borrow().iter().map(|(key, value)| (key.to_value().to_text(), to_json(value))).collect()
+    map.entries.borrow().iter().map(|(key, value)| (key.text().to_owned(), to_json(value))).collect()
 }
 
 /// JSON as a template's value; `silent` maps print as nothing.
 #[must_use]
-pub fn to_value(json: &Json, silent: bool) -> Value {
+pub fn to_value(json: &Json, silent: bool) -> Value<'_> {
     match json {
         Json::Null => Value::Null,
         Json::Bool(value) => Value::Boolean(*value),
         Json::Number(number) => number.as_i64().map_or_else(|| Value::Double(number.as_f64().unwrap_or_default()), Value::Integer),
-        Json::String(text) => Value::text(text),
+        Json::String(text) => Value::text(text.as_str()),
         Json::Array(items) => Value::json_list(items.iter().map(|item| to_value(item, silent)).collect()),
         Json::Object(members) => {
-            let entries = members.iter().map(|(name, value)| (Key::from(name.as_str()), to_value(value, silent))).collect();
+            let entries: Entries<'_> = members.iter().map(|(name, value)| (Key::from(name.as_str()), to_value(value, silent))).collect();
             if silent { Value::silent_map(entries) } else { Value::map(entries) }
         }
     }
 }
 
 /// An override as JSON: a list of texts at most, deeper structures are their own text.
-fn to_json(value: &Value) -> Json {
+fn to_json(value: &Value<'_>) -> Json {
     match value {
         Value::Null | Value::Block(_) => Json::Null,
         Value::Boolean(value) => Json::Bool(*value),
@@ -145,63 +172,51 @@ fn to_json(value: &Value) -> Json {
 }
 
 /// Stage variables as a map that prints like one.
-pub(super) fn stage_variables(variables: &IndexMap<String, String>) -> Value {
-    Value::map(variables.iter().map(|(name, value)| (Key::from(name.as_str()), Value::text(value))).collect())
+pub(super) fn stage_variables(variables: &IndexMap<String, String>) -> Value<'_> {
+    Value::map(variables.iter().map(|(name, value)| (Key::from(name.as_str()), Value::text(value.as_str()))).collect())
 }
 
-impl Object for ContextObject {
-    fn get(&self, name: &str) -> Option<Value> {
-        self.member(name)
+/// A member of `$context`.
+pub(super) fn member<'r>(context: &'r Context, name: &str) -> Option<Value<'r>> {
+    match name {
+        "identity" => Some(identity(context)),
+        "authorizer" => context.authorizer.as_ref().map(|authorizer| Value::silent_map(json_members(&authorizer.0))),
+        "requestTimeEpoch" => i64::try_from(context.request_time_ms).ok().map(Value::Integer),
+        _ => super::context::text(context, name).map(Value::text),
     }
+}
 
-    fn set(&self, name: &str, value: &Value) -> bool {
-        self.put(name, value);
-        true
-    }
+fn json_members(members: &serde_json::Map<String, Json>) -> Entries<'_> {
+    members.iter().map(|(name, value)| (Key::from(name.as_str()), to_value(value, true))).collect()
+}
 
-    /// `$context` is a map to templates.
-    fn call(&self, name: &str, arguments: &[Value]) -> Result<Option<Value>, String> {
-        match (name, arguments) {
-            ("get", [key]) => Ok(self.member(&key.to_text())),
-            ("containsKey", [key]) => Ok(Some(Value::Boolean(self.member(&key.to_text()).is_some()))),
-            ("put", [key, value]) => {
-                self.put(&key.to_text(), value);
-                Ok(None)
-            }
-            _ => match self.map() {
-                Value::Map(map) => crate::vtl::call_map(&map, name, arguments),
-                _ => Ok(None),
-            },
+/// `$context.identity`, every member there, most of them null.
+fn identity(context: &Context) -> Value<'_> {
+    let identity = &context.identity;
+    let known = super::context::IDENTITY.iter().map(|name| match *name {
+        "sourceIp" => identity.source_ip.map(|address| Value::text(address.to_string())),
+        "userAgent" => identity.user_agent.as_deref().map(Value::text),
+        _ => None,
+    });
+    let mut entries: Entries<'_> =
+        super::context::IDENTITY.iter().zip(known).map(|(name, value)| (Key::from(*name), value.unwrap_or(Value::Null))).collect();
+    for (name, value) in [("apiKey", &identity.api_key), ("apiKeyId", &identity.api_key_id)] {
+        if let Some(value) = value.as_deref() {
+            entries.insert(Key::from(name), Value::text(value));
         }
     }
+    for (name, value) in &identity.other {
+        entries.insert(Key::from(name.as_str()), to_value(value, true));
+    }
+    Value::silent_map(entries)
 }
 
-impl ContextSource for Context {
-    fn member(&self, name: &str) -> Option<Json> {
-        super::context::member(self, name)
-    }
-
-    fn names(&self) -> Vec<String> {
-        let optional = [
-            ("authorizer", self.authorizer.is_some()),
-            ("isCanaryRequest", self.stage.as_ref().is_some_and(|stage| stage.is_canary_request.is_some())),
-        ];
-        super::context::MEMBERS
-            .iter()
-            .copied()
-            .chain(optional.into_iter().filter(|(_, there)| *there).map(|(name, _)| name))
-            .map(str::to_owned)
-            .collect()
-    }
-}
-
-/// `$context` as JSON gives it, for rendering offline.
-impl ContextSource for serde_json::Map<String, Json> {
-    fn member(&self, name: &str) -> Option<Json> {
-        self.get(name).cloned()
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.keys().cloned().collect()
-    }
+/// The names of all members of `$context`.
+pub(super) fn names(context: &Context) -> Vec<&'static str> {
+    let optional = [
+        ("authorizer", context.authorizer.is_some()),
+        ("isCanaryRequest", context.stage.as_ref().is_some_and(|stage| stage.is_canary_request.is_some())),
+    ];
+    let there = optional.into_iter().filter(|(_, there)| *there).map(|(name, _)| name);
+    super::context::MEMBERS.iter().copied().chain(there).collect()
 }

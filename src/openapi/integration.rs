@@ -263,7 +263,7 @@ fn template(key: &str, key_span: Span, node: &Node, problems: &mut Problems) -> 
             None
         })?,
     };
-    match crate::vtl::Template::parse(text) {
+    match crate::mapping::template::Template::parse(text) {
         Ok(template) => {
             for trap in template.lint() {
                 problems.at(Severity::Warning, &node.source, place_in(node, &trap), trap.message.clone());

@@ -127,7 +127,7 @@ fn mapped_content(asked: Asked<'_>, content: &Bytes) -> Result<(Bytes, Overrides
         template::for_request(&integration.request_templates, &media_type, integration.passthrough_behavior)?
     };
     let converted = content_handling::request(content, &media_type, &asked.release.binary_media_types, integration.content_handling)?;
-    let Some(template) = template else { return Ok((converted.into_bytes(), Overrides::default())) };
+    let Some((_, template)) = template else { return Ok((converted.into_bytes(), Overrides::default())) };
     let overrides = Overrides::default();
     let input = template::Input {
         body: converted.as_template_input()?,
@@ -136,7 +136,7 @@ fn mapped_content(asked: Asked<'_>, content: &Bytes) -> Result<(Bytes, Overrides
         context: asked.context,
         overrides: &overrides,
     };
-    let (text, overrides) = template::render(template, &input, &asked.release.template_limits)?;
+    let (text, overrides) = template::render(template, &input, &asked.release.template_limits, crate::vtl::no_clock)?;
     Ok((Content::Text(text).into_bytes(), overrides))
 }
 

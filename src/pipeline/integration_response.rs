@@ -78,7 +78,7 @@ fn mapped(asked: Asked<'_>, chosen: &IntegrationResponse, answer: &Answer) -> Re
     }
     let mut overrides = answer.overrides.clone();
     let content = match template::for_response(&chosen.response_templates, &accepted) {
-        Some(template) => {
+        Some((_, template)) => {
             let input = template::Input {
                 body: content.as_template_input()?,
                 request: asked.request,
@@ -86,7 +86,7 @@ fn mapped(asked: Asked<'_>, chosen: &IntegrationResponse, answer: &Answer) -> Re
                 context: asked.context,
                 overrides: &answer.overrides,
             };
-            let (text, left) = template::render(template, &input, &asked.release.template_limits)?;
+            let (text, left) = template::render(template, &input, &asked.release.template_limits, crate::vtl::no_clock)?;
             overrides = left;
             Bytes::from(text)
         }

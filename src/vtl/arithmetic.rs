@@ -12,7 +12,7 @@ use super::value::Value;
 const DIGITS: u64 = 1000;
 
 /// The result of an arithmetic operator; nothing where there is none.
-pub(super) fn calculate(operator: Operator, left: &Value, right: &Value) -> Option<Value> {
+pub(super) fn calculate<'r>(operator: Operator, left: &Value<'r>, right: &Value<'r>) -> Option<Value<'r>> {
     match (left, right) {
         (Value::Integer(a), Value::Integer(b)) => integers(operator, *a, *b),
         _ if left.is_number() && right.is_number() => {
@@ -26,7 +26,7 @@ pub(super) fn calculate(operator: Operator, left: &Value, right: &Value) -> Opti
     }
 }
 
-fn integers(operator: Operator, a: i64, b: i64) -> Option<Value> {
+fn integers<'r>(operator: Operator, a: i64, b: i64) -> Option<Value<'r>> {
     let result = match operator {
         Operator::Add => a.checked_add(b),
         Operator::Subtract => a.checked_sub(b),
@@ -39,7 +39,7 @@ fn integers(operator: Operator, a: i64, b: i64) -> Option<Value> {
     result.map(Value::Integer).or_else(|| big(operator, &a.into(), &b.into()))
 }
 
-fn doubles(operator: Operator, a: f64, b: f64) -> Option<Value> {
+fn doubles<'r>(operator: Operator, a: f64, b: f64) -> Option<Value<'r>> {
     let result = match operator {
         Operator::Add => a + b,
         Operator::Subtract => a - b,
@@ -52,7 +52,7 @@ fn doubles(operator: Operator, a: f64, b: f64) -> Option<Value> {
     Some(Value::Double(result))
 }
 
-fn big(operator: Operator, a: &BigInt, b: &BigInt) -> Option<Value> {
+fn big<'r>(operator: Operator, a: &BigInt, b: &BigInt) -> Option<Value<'r>> {
     // A decimal digit is a little more than three bits.
     if a.bits() + b.bits() > DIGITS * 4 {
         return None;
@@ -71,11 +71,11 @@ fn big(operator: Operator, a: &BigInt, b: &BigInt) -> Option<Value> {
 }
 
 /// A whole number in its smallest form.
-pub(super) fn whole(number: BigInt) -> Value {
+pub(super) fn whole<'r>(number: BigInt) -> Value<'r> {
     i64::try_from(&number).map_or_else(|_| Value::BigInteger(Rc::new(number)), Value::Integer)
 }
 
-pub(super) fn as_double(value: &Value) -> f64 {
+pub(super) fn as_double(value: &Value<'_>) -> f64 {
     match value {
         Value::Integer(number) => *number as f64,
         Value::BigInteger(number) => number.to_string().parse().unwrap_or(f64::INFINITY),
@@ -85,7 +85,7 @@ pub(super) fn as_double(value: &Value) -> f64 {
     }
 }
 
-fn as_big(value: &Value) -> Option<BigInt> {
+fn as_big(value: &Value<'_>) -> Option<BigInt> {
     match value {
         Value::Integer(number) => Some((*number).into()),
         Value::BigInteger(number) => Some((**number).clone()),
@@ -94,7 +94,7 @@ fn as_big(value: &Value) -> Option<BigInt> {
 }
 
 /// How two numbers compare; nothing where they are no numbers.
-pub(super) fn compare(left: &Value, right: &Value) -> Option<Ordering> {
+pub(super) fn compare(left: &Value<'_>, right: &Value<'_>) -> Option<Ordering> {
     match (left, right) {
         (Value::Integer(a), Value::Integer(b)) => Some(a.cmp(b)),
         _ if left.is_number() && right.is_number() => match (as_big(left), as_big(right)) {
@@ -106,7 +106,7 @@ pub(super) fn compare(left: &Value, right: &Value) -> Option<Ordering> {
 }
 
 /// `==`: numbers by value, equal kinds as Java's `equals`, different kinds by their texts.
-pub(super) fn equal(left: &Value, right: &Value) -> bool {
+pub(super) fn equal<'r>(left: &Value<'r>, right: &Value<'r>) -> bool {
     equal_within(left, right, &mut { COMPARED })
 }
 
@@ -115,18 +115,20 @@ const COMPARED: usize = 200_000;
 /// What one comparison of two collections within each other costs of that, so that depth is bounded, too.
 const NESTED: usize = 500;
 
-fn equal_within(left: &Value, right: &Value, budget: &mut usize) -> bool {
+fn equal_within<'r>(left: &Value<'r>, right: &Value<'r>, budget: &mut usize) -> bool {
     let cost = if left.kind() == 6 || left.kind() == 7 { NESTED } else { 1 };
     match budget.checked_sub(cost) {
         Some(rest) => *budget = rest,
         None => return false,
+    }
+    if let (Value::String(a), Value::String(b)) = (left, right) {
+        return a == b;
     }
     if let Some(order) = compare(left, right) {
         return order == Ordering::Equal;
     }
     match (left, right) {
         (Value::Boolean(a), Value::Boolean(b)) => a == b,
-        (Value::String(a), Value::String(b)) => a == b,
         (Value::List(a), Value::List(b)) => {
             if Rc::ptr_eq(a, b) {
                 return true;
@@ -142,6 +144,6 @@ fn equal_within(left: &Value, right: &Value, budget: &mut usize) -> bool {
             a.len() == b.len() && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| equal_within(value, other, budget)))
         }
         _ if left.kind() == right.kind() => left.kind() == 0,
-        _ => left.to_text() == right.to_text(),
+        _ => left.as_text() == right.as_text(),
     }
 }

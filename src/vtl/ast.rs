@@ -1,16 +1,20 @@
 //! A parsed template.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+
+use super::parse::Names;
 
 /// A template, ready to be rendered any number of times.
 #[derive(Debug)]
 pub struct Template {
-    pub(super) text: Arc<str>,
-    pub(super) body: Arc<Block>,
-    pub(super) names: Vec<Arc<str>>,
-    pub(super) macros: HashMap<Arc<str>, Arc<Macro>>,
+    pub(super) text: Box<str>,
+    pub(super) body: Block,
+    pub(super) names: Names,
+    pub(super) macros: Macros,
 }
+
+/// Macros by name.
+pub(super) type Macros = HashMap<Box<str>, Macro>;
 
 /// Nodes in the order in which they are rendered.
 #[derive(Debug, Default)]
@@ -23,7 +27,7 @@ pub(super) type Slot = usize;
 #[derive(Debug)]
 pub(super) struct Macro {
     pub(super) parameters: Vec<Slot>,
-    pub(super) body: Arc<Block>,
+    pub(super) body: Block,
 }
 
 /// One element of a block, with the byte of the text at which it stands.
@@ -43,7 +47,7 @@ pub(super) enum NodeKind {
     Break,
     Stop,
     Call(Call),
-    Define(Slot, Arc<Block>),
+    Define(Slot, Block),
     Evaluate(Expression),
     /// `#parse` and `#include`: there are no other files.
     Resource,
@@ -52,38 +56,38 @@ pub(super) enum NodeKind {
 /// A macro call, or text that looks like one.
 #[derive(Debug)]
 pub(super) struct Call {
-    pub(super) name: Arc<str>,
+    pub(super) name: Box<str>,
     pub(super) arguments: Vec<Expression>,
     /// What is printed where no macro has the name.
     pub(super) text: Box<str>,
     /// What a block call holds, and the variable under which the macro sees it.
-    pub(super) body: Option<(Slot, Arc<Block>)>,
+    pub(super) body: Option<(Slot, Block)>,
 }
 
 /// `$name.property[index].method(…)`.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Reference {
     pub(super) at: usize,
     pub(super) root: Slot,
     pub(super) parts: Vec<Part>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) enum Part {
-    Property(Arc<str>),
-    Method(Arc<str>, Vec<Expression>),
+    Property(Box<str>),
+    Method(Box<str>, Vec<Expression>),
     Index(Expression),
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) enum Expression {
     Boolean(bool),
     Integer(i64),
     BigInteger(Box<num_bigint::BigInt>),
     Double(f64),
-    String(Arc<str>),
+    String(Box<str>),
     /// A string with references or directives in it.
-    Interpolated(Arc<Block>),
+    Interpolated(Block),
     Reference(Reference),
     List(Vec<Self>),
     Range(Box<Self>, Box<Self>),

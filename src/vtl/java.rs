@@ -1,9 +1,8 @@
 //! What Java's library does where a template shows it: number texts, regular expressions.
 
-use std::sync::Arc;
-
 use regex::{Regex, RegexBuilder};
 
+use super::render::Watch;
 use super::value::Value;
 
 /// `Double.toString`: plain between 10⁻³ and 10⁷, scientific elsewhere, always with a digit behind the point.
@@ -26,13 +25,78 @@ pub fn format_double(value: f64) -> String {
     format!("{digits}{point}E{exponent}")
 }
 
-/// A pattern may take this many bytes once compiled.
-const PATTERN: usize = 1 << 20;
+/// A pattern may take this many bytes once compiled, so that a text of ten megabytes is still searched in a time that ends.
+const PATTERN: usize = 256 << 10;
+/// A string may take this many bytes; the rendering's own limit is checked next.
+const STRING: usize = 10 << 20;
+/// Matches between two looks at the clock.
+const LOOK: usize = 256;
 
 /// Compiles one of Java's patterns: linear time, so no look-around and no back-references.
 pub(super) fn pattern(text: &str) -> Result<Regex, String> {
-    let text = text.replace("\\Z", "\\z");
+    let text = ascii_classes(text);
     RegexBuilder::new(&text).size_limit(PATTERN).nest_limit(100).build().map_err(|_| format!("`{text}` is no pattern that can be run"))
+}
+
+/// Java's classes are ASCII's.
+fn ascii_classes(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            out.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some('d') => out.push_str("[0-9]"),
+            Some('D') => out.push_str("[^0-9]"),
+            Some('w') => out.push_str("[A-Za-z0-9_]"),
+            Some('W') => out.push_str("[^A-Za-z0-9_]"),
+            Some('s') => out.push_str("[ \\t\\n\\x0B\\f\\r]"),
+            Some('S') => out.push_str("[^ \\t\\n\\x0B\\f\\r]"),
+            Some('Z') => out.push_str("\\z"),
+            Some(other) => out.extend(['\\', other]),
+            None => out.push('\\'),
+        }
+    }
+    out
+}
+
+/// `String.replace`.
+pub(super) fn replace(text: &str, old: &str, new: &str) -> Result<String, String> {
+    let growth = new.len().saturating_sub(old.len());
+    if growth > 0 && text.matches(old).count().saturating_mul(growth).saturating_add(text.len()) > STRING {
+        return Err(too_long());
+    }
+    Ok(text.replace(old, new))
+}
+
+/// `String.replaceAll`. The result's size and the clock are looked at on the way: a short text can grow long, and a search for each
+/// match can walk the rest of the text.
+pub(super) fn replace_all(text: &str, old: &str, new: &str, watch: &Watch) -> Result<String, String> {
+    let (pattern, new) = (pattern(old)?, replacement(new)?);
+    let mut out = String::with_capacity(text.len());
+    let mut copied = 0;
+    for (count, captures) in pattern.captures_iter(text).enumerate() {
+        let Some(found) = captures.get(0) else { continue };
+        out.push_str(text.get(copied..found.start()).unwrap_or_default());
+        captures.expand(&new, &mut out);
+        copied = found.end();
+        if out.len() > STRING {
+            return Err(too_long());
+        }
+        look(count, watch)?;
+    }
+    out.push_str(text.get(copied..).unwrap_or_default());
+    Ok(out)
+}
+
+fn look(count: usize, watch: &Watch) -> Result<(), String> {
+    if count % LOOK == LOOK - 1 && watch.is_over() { Err("the search takes too long".to_owned()) } else { Ok(()) }
+}
+
+fn too_long() -> String {
+    format!("a string of more than {STRING} bytes")
 }
 
 /// A replacement in Java's notation, `$1` and `\$`, as the regex crate's.
@@ -60,13 +124,14 @@ fn escaped(c: char) -> String {
 ///
 /// # Errors
 /// When the pattern cannot be run.
-pub fn split(text: &str, separator: &str, limit: i64) -> Result<Vec<Value>, String> {
+pub(super) fn split<'r>(text: &str, separator: &str, limit: i64, watch: &Watch) -> Result<Vec<Value<'r>>, String> {
     let pattern = pattern(separator)?;
-    let mut pieces: Vec<&str> = if limit > 0 {
-        pattern.splitn(text, usize::try_from(limit).unwrap_or(usize::MAX)).collect()
-    } else {
-        pattern.split(text).collect()
-    };
+    let most = usize::try_from(limit).ok().filter(|most| *most > 0).unwrap_or(usize::MAX);
+    let mut pieces: Vec<&str> = Vec::new();
+    for (count, piece) in pattern.splitn(text, most).enumerate() {
+        pieces.push(piece);
+        look(count, watch)?;
+    }
     // A match of nothing at the beginning makes no empty first piece (since Java 8).
     if pieces.first() == Some(&"") && pieces.len() > 1 && pattern.find(text).is_some_and(|found| found.is_empty()) {
         pieces.remove(0);
@@ -79,14 +144,14 @@ pub fn split(text: &str, separator: &str, limit: i64) -> Result<Vec<Value>, Stri
             pieces.clear();
         }
     }
-    Ok(pieces.into_iter().map(|piece| Value::String(Arc::from(piece))).collect())
+    Ok(pieces.into_iter().map(|piece| Value::text(piece.to_owned())).collect())
 }
 
 /// A field of `String.format` may be this wide.
 const WIDTH: usize = 1000;
 
 /// `String.format` with the conversions `%s`, `%d`, `%f`, `%x`, `%b`, `%n` and `%%`, widths and precisions.
-pub(super) fn format(text: &str, arguments: &[Value]) -> Result<String, String> {
+pub(super) fn format(text: &str, arguments: &[Value<'_>]) -> Result<String, String> {
     let mut out = String::new();
     let mut arguments = arguments.iter();
     let mut rest = text;
@@ -106,7 +171,7 @@ pub(super) fn format(text: &str, arguments: &[Value]) -> Result<String, String> 
     Ok(out)
 }
 
-fn field(flags: &str, conversion: char, value: &Value) -> Result<String, String> {
+fn field(flags: &str, conversion: char, value: &Value<'_>) -> Result<String, String> {
     let digits = flags.trim_start_matches(['-', '0', '+', ',', ' ']);
     let (width, precision) = digits.split_once('.').map_or((digits, None), |(width, precision)| (width, Some(precision)));
     let number = |text: &str| {

@@ -1,4 +1,6 @@
-//! What a template may cost. Steps decide, so that the verdict is the same on every machine.
+//! What a template may cost. Steps decide, so that the verdict is the same on every machine; time is only the backstop.
+
+use std::time::Duration;
 
 /// Limits of one rendering.
 #[derive(Debug, Clone, Copy)]
@@ -17,12 +19,32 @@ pub struct Limits {
     pub memory: usize,
     /// Rounds of one loop; nothing: only the other limits count.
     pub rounds: Option<usize>,
+    /// From the first look at the clock, which is a few thousand steps after the beginning.
+    pub time: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { steps: 1_000_000, output: 10 << 20, string: 10 << 20, elements: 100_000, calls: 20, memory: 64 << 20, rounds: None }
+        Self {
+            steps: 1_000_000,
+            output: 10 << 20,
+            string: 10 << 20,
+            elements: 100_000,
+            calls: 20,
+            memory: 64 << 20,
+            rounds: None,
+            time: Duration::from_secs(1),
+        }
     }
+}
+
+/// Time as something that runs: how much has passed since a beginning of its own. The engine has no clock by itself.
+pub type Clock = fn() -> Duration;
+
+/// A clock that stands still: only steps count.
+#[must_use]
+pub const fn no_clock() -> Duration {
+    Duration::ZERO
 }
 
 /// Collections within collections, in a template's text and in what is printed of its values.

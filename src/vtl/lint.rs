@@ -1,7 +1,6 @@
 //! What parses but is probably not meant: the traps of templates that make JSON.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use super::ast::{Block, Expression, Node, NodeKind, Part, Reference, Slot, Template};
 use super::error::{Error, ErrorKind};
@@ -140,8 +139,8 @@ impl Lint<'_> {
         self.found.push(Error::at(ErrorKind::Parse, &self.template.text, at, message));
     }
 
-    fn name(&self, slot: Slot) -> Arc<str> {
-        self.template.names.get(slot).cloned().unwrap_or_else(|| "".into())
+    fn name(&self, slot: Slot) -> String {
+        self.template.names.name(slot).unwrap_or_default().to_owned()
     }
 
     /// First all that is set anywhere: order cannot be known across loops and macros.

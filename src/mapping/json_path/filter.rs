@@ -58,7 +58,7 @@ impl PartialEq for Pattern {
 }
 
 impl Filter {
-    pub(super) fn holds(&self, element: &Value) -> bool {
+    pub(super) fn holds(&self, element: &Value<'_>) -> bool {
         match self {
             Self::Any(alternatives) => alternatives.iter().any(|filter| filter.holds(element)),
             Self::All(parts) => parts.iter().all(|filter| filter.holds(element)),
@@ -72,10 +72,10 @@ impl Filter {
 }
 
 impl Operand {
-    fn value(&self, element: &Value) -> Option<Value> {
+    fn value<'r>(&self, element: &Value<'r>) -> Option<Value<'r>> {
         match self {
             Self::Path(path) => path.find(element).ok().flatten(),
-            Self::Text(text) => Some(Value::text(text)),
+            Self::Text(text) => Some(Value::text(text.clone())),
             Self::Number(number) => Some(Value::Double(*number)),
             Self::Boolean(value) => Some(Value::Boolean(*value)),
             Self::Null => Some(Value::Null),
@@ -84,7 +84,7 @@ impl Operand {
     }
 }
 
-fn compare(left: &Operand, comparison: Comparison, right: &Operand, element: &Value) -> bool {
+fn compare(left: &Operand, comparison: Comparison, right: &Operand, element: &Value<'_>) -> bool {
     let Some(value) = left.value(element) else { return false };
     if let Operand::List(items) = right {
         let found = items.iter().any(|item| item.is(&value));
@@ -107,9 +107,9 @@ fn compare(left: &Operand, comparison: Comparison, right: &Operand, element: &Va
     }
 }
 
-fn order(a: &Value, b: &Value) -> Option<Ordering> {
+fn order(a: &Value<'_>, b: &Value<'_>) -> Option<Ordering> {
     match (a, b) {
-        (Value::String(a), Value::String(b)) => Some(a.cmp(b)),
+        (Value::String(a), Value::String(b)) => Some((**a).cmp(&**b)),
         (Value::Boolean(a), Value::Boolean(b)) => Some(a.cmp(b)),
         (Value::Null, Value::Null) => Some(Ordering::Equal),
         _ if a.is_number() && b.is_number() => a.to_text().parse::<f64>().ok()?.partial_cmp(&b.to_text().parse().ok()?),

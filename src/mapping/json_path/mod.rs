@@ -3,9 +3,7 @@
 mod filter;
 mod parse;
 
-use indexmap::IndexMap;
-
-use crate::vtl::{Key, Value};
+use crate::vtl::{Entries, Key, Text, Value};
 use filter::Filter;
 
 /// Values that one path may visit.
@@ -72,7 +70,7 @@ impl JsonPath {
     ///
     /// # Errors
     /// When it visits too many values.
-    pub fn find(&self, root: &Value) -> Result<Option<Value>, PathError> {
+    pub fn find<'r>(&self, root: &Value<'r>) -> Result<Option<Value<'r>>, PathError> {
         let mut search = Search { visited: 0 };
         let (functions, steps) = match self.steps.split_last() {
             Some((Step::Function(function), before)) => (Some(*function), before),
@@ -88,7 +86,7 @@ impl JsonPath {
 }
 
 /// The value at a path without its leading `$.`, as parameter mappings write it.
-pub fn find(root: &Value, path: &str) -> Option<Value> {
+pub fn find<'r>(root: &Value<'r>, path: &str) -> Option<Value<'r>> {
     JsonPath::parse(path).ok()?.find(root).ok().flatten()
 }
 
@@ -102,7 +100,7 @@ impl Search {
         if self.visited > VISITED { Err(PathError::TooMuch) } else { Ok(()) }
     }
 
-    fn one(&mut self, root: &Value, steps: &[Step]) -> Result<Option<Value>, PathError> {
+    fn one<'r>(&mut self, root: &Value<'r>, steps: &[Step]) -> Result<Option<Value<'r>>, PathError> {
         let mut value = root.clone();
         for step in steps {
             self.visit(1)?;
@@ -115,7 +113,7 @@ impl Search {
     }
 
     /// All values; nothing where a definite beginning leads nowhere.
-    fn many(&mut self, root: &Value, steps: &[Step]) -> Result<Option<Vec<Value>>, PathError> {
+    fn many<'r>(&mut self, root: &Value<'r>, steps: &[Step]) -> Result<Option<Vec<Value<'r>>>, PathError> {
         let mut values = vec![root.clone()];
         let mut definite = true;
         for step in steps {
@@ -132,7 +130,7 @@ impl Search {
         Ok(Some(values))
     }
 
-    fn expand(&mut self, value: &Value, step: &Step, out: &mut Vec<Value>) -> Result<(), PathError> {
+    fn expand<'r>(&mut self, value: &Value<'r>, step: &Step, out: &mut Vec<Value<'r>>) -> Result<(), PathError> {
         let before = out.len();
         match (step, value) {
             (Step::Wildcard, Value::List(list)) => out.extend(list.items.borrow().iter().cloned()),
@@ -153,13 +151,17 @@ impl Search {
     }
 
     /// Breadth by breadth would change the order; a stack of our own keeps it without using the call stack.
-    fn descend(&mut self, value: &Value, out: &mut Vec<Value>) -> Result<(), PathError> {
+    fn descend<'r>(&mut self, value: &Value<'r>, out: &mut Vec<Value<'r>>) -> Result<(), PathError> {
         let mut stack = vec![value.clone()];
         while let Some(value) = stack.pop() {
             self.visit(1)?;
             match &value {
                 Value::List(list) => stack.extend(list.items.borrow().iter().rev().cloned()),
-                Value::Map(map) => stack.extend(map.entries.borrow().values().rev().cloned()),
+                Value::Map(map) => {
+                    let children = stack.len();
+                    stack.extend(map.entries.borrow().values().cloned());
+                    stack.get_mut(children..).unwrap_or_default().reverse();
+                }
                 _ => {}
             }
             out.push(value);
@@ -168,16 +170,13 @@ impl Search {
     }
 }
 
-fn single(value: &Value, step: &Step) -> Option<Value> {
+fn single<'r>(value: &Value<'r>, step: &Step) -> Option<Value<'r>> {
     match (step, value) {
-        (Step::Property(name), Value::Map(map)) => map.entries.borrow().get(&Key::from(&**name)).cloned(),
+        (Step::Property(name), Value::Map(map)) => map.entries.borrow().named(name).cloned(),
         (Step::Properties(names), Value::Map(map)) => {
             let entries = map.entries.borrow();
-            let found: IndexMap<Key, Value> = names
-                .iter()
-                .map(|name| Key::from(&**name))
-                .filter_map(|key| entries.get(&key).cloned().map(|value| (key, value)))
-                .collect();
+            let member = |name: &str| entries.named(name).map(|value| (Key::String(Text::from(name.to_owned())), value.clone()));
+            let found: Entries<'r> = names.iter().filter_map(|name| member(name)).collect();
             Some(Value::map(found))
         }
         (Step::Index(index), Value::List(list)) => {
@@ -188,14 +187,14 @@ fn single(value: &Value, step: &Step) -> Option<Value> {
     }
 }
 
-fn slice(items: &[Value], from: Option<i64>, to: Option<i64>) -> Vec<Value> {
+fn slice<'r>(items: &[Value<'r>], from: Option<i64>, to: Option<i64>) -> Vec<Value<'r>> {
     let length = items.len() as i64;
     let bound = |index: i64| usize::try_from(if index < 0 { (index + length).max(0) } else { index.min(length) }).unwrap_or(0);
     let (from, to) = (bound(from.unwrap_or(0)), bound(to.unwrap_or(length)));
     items.get(from..to.max(from)).unwrap_or_default().to_vec()
 }
 
-fn apply(function: Function, value: &Value) -> Option<Value> {
+fn apply<'r>(function: Function, value: &Value<'r>) -> Option<Value<'r>> {
     if let (Function::Length, Value::Map(map)) = (function, value) {
         return Some(Value::Integer(map.entries.borrow().len() as i64));
     }

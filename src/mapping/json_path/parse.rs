@@ -288,7 +288,7 @@ impl<'t> Cursor<'t> {
 
 impl Operand {
     /// Whether a literal is this value; paths are compared elsewhere.
-    pub(super) fn is(&self, value: &Value) -> bool {
+    pub(super) fn is(&self, value: &Value<'_>) -> bool {
         match (self, value) {
             (Self::Null, Value::Null) => true,
             (Self::Boolean(a), Value::Boolean(b)) => a == b,

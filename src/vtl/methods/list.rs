@@ -6,9 +6,9 @@ use super::Result;
 use crate::vtl::arithmetic::equal;
 use crate::vtl::value::{List, Value};
 
-pub(super) fn call(list: &Rc<List>, name: &str, arguments: &[Value]) -> Result {
+pub(super) fn call<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>]) -> Result<'r> {
     use Value::{Boolean, Integer};
-    let found = |value: Value| Ok(Some(value));
+    let found = |value: Value<'r>| Ok(Some(value));
     match (name, arguments) {
         ("size", []) => found(Integer(list.items.borrow().len() as i64)),
         ("isEmpty", []) => found(Boolean(list.items.borrow().is_empty())),
@@ -28,12 +28,12 @@ pub(super) fn call(list: &Rc<List>, name: &str, arguments: &[Value]) -> Result {
     }
 }
 
-fn change(list: &Rc<List>, name: &str, arguments: &[Value]) -> Result {
+fn change<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>]) -> Result<'r> {
     if matches!(name, "add" | "addAll" | "set") {
         super::not_itself(arguments, Rc::as_ptr(list).cast())?;
     }
     use Value::{Boolean, Integer};
-    let found = |value: Value| Ok(Some(value));
+    let found = |value: Value<'r>| Ok(Some(value));
     match (name, arguments) {
         ("add", [item]) => {
             list.items.borrow_mut().push(item.clone());
@@ -84,23 +84,23 @@ fn change(list: &Rc<List>, name: &str, arguments: &[Value]) -> Result {
 }
 
 /// Java's `equals`: the kinds must agree, too.
-fn same(a: &Value, b: &Value) -> bool {
+fn same<'r>(a: &Value<'r>, b: &Value<'r>) -> bool {
     a.kind() == b.kind() && equal(a, b)
 }
 
-fn position(list: &List, item: &Value) -> Option<usize> {
+fn position<'r>(list: &List<'r>, item: &Value<'r>) -> Option<usize> {
     list.items.borrow().iter().position(|other| same(other, item))
 }
 
-fn bound(index: i64, list: &List) -> std::result::Result<usize, String> {
+fn bound(index: i64, list: &List<'_>) -> std::result::Result<usize, String> {
     usize::try_from(index).ok().filter(|at| *at < list.items.borrow().len()).ok_or_else(|| out_of_bounds(index, list))
 }
 
-fn out_of_bounds(index: i64, list: &List) -> String {
+fn out_of_bounds(index: i64, list: &List<'_>) -> String {
     format!("index {index} is out of bounds: the list has {} elements", list.items.borrow().len())
 }
 
-fn sub_list(list: &List, from: i64, to: i64) -> Result {
+fn sub_list<'r>(list: &List<'r>, from: i64, to: i64) -> Result<'r> {
     let items = list.items.borrow();
     let range = usize::try_from(from).ok().zip(usize::try_from(to).ok()).and_then(|(from, to)| items.get(from..to));
     range

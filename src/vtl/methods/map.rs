@@ -4,13 +4,13 @@ use std::rc::Rc;
 
 use super::Result;
 use crate::vtl::arithmetic::equal;
-use crate::vtl::object::Object;
-use crate::vtl::value::{Key, Map, Value};
+use crate::vtl::map::{Key, Map};
+use crate::vtl::value::{Entry, Value};
 
 /// Calls a method of a map.
-pub(crate) fn call(map: &Rc<Map>, name: &str, arguments: &[Value]) -> Result {
+pub(crate) fn call<'r>(map: &Rc<Map<'r>>, name: &str, arguments: &[Value<'r>]) -> Result<'r> {
     use Value::{Boolean, Integer};
-    let found = |value: Value| Ok(Some(value));
+    let found = |value: Value<'r>| Ok(Some(value));
     if matches!(name, "put" | "putAll" | "putIfAbsent") {
         super::not_itself(arguments, Rc::as_ptr(map).cast())?;
     }
@@ -19,7 +19,7 @@ pub(crate) fn call(map: &Rc<Map>, name: &str, arguments: &[Value]) -> Result {
         ("isEmpty", []) => found(Boolean(map.entries.borrow().is_empty())),
         ("get", [key]) => Ok(map.entries.borrow().get(&Key::of(key)).cloned()),
         ("getOrDefault", [key, default]) => found(map.entries.borrow().get(&Key::of(key)).unwrap_or(default).clone()),
-        ("containsKey", [key]) => found(Boolean(map.entries.borrow().contains_key(&Key::of(key)))),
+        ("containsKey", [key]) => found(Boolean(map.entries.borrow().get(&Key::of(key)).is_some())),
         ("containsValue", [value]) => {
             found(Boolean(map.entries.borrow().values().any(|other| other.kind() == value.kind() && equal(other, value))))
         }
@@ -27,10 +27,8 @@ pub(crate) fn call(map: &Rc<Map>, name: &str, arguments: &[Value]) -> Result {
         ("values", []) => found(Value::list(map.entries.borrow().values().cloned().collect())),
         ("entrySet", []) => {
             let entries = map.entries.borrow();
-            let entry = |(key, value): (&Key, &Value)| {
-                Value::Object(Rc::new(Entry { map: Rc::clone(map), key: key.clone(), value: value.clone() }))
-            };
-            found(Value::list(entries.iter().map(entry).collect()))
+            let entry = |(key, value): (&Key<'r>, &Value<'r>)| Entry { map: Rc::clone(map), key: key.clone(), value: value.clone() };
+            found(Value::list(entries.iter().map(|member| Value::Entry(Rc::new(entry(member)))).collect()))
         }
         ("put", [key, value]) => Ok(map.entries.borrow_mut().insert(Key::of(key), value.clone())),
         ("putIfAbsent", [key, value]) => {
@@ -42,47 +40,37 @@ pub(crate) fn call(map: &Rc<Map>, name: &str, arguments: &[Value]) -> Result {
             Ok(known)
         }
         ("putAll", [Value::Map(other)]) => {
-            let more = other.entries.borrow().clone();
-            map.entries.borrow_mut().extend(more);
+            let more: Vec<_> = other.entries.borrow().iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+            let mut entries = map.entries.borrow_mut();
+            more.into_iter().for_each(|(key, value)| drop(entries.insert(key, value)));
             Ok(None)
         }
-        ("remove", [key]) => Ok(map.entries.borrow_mut().shift_remove(&Key::of(key))),
+        ("remove", [key]) => Ok(map.entries.borrow_mut().remove(&Key::of(key))),
         ("clear", []) => {
-            map.entries.borrow_mut().clear();
+            map.entries.take();
             Ok(None)
         }
         _ => Ok(None),
     }
 }
 
-/// An element of `entrySet()`.
-struct Entry {
-    map: Rc<Map>,
-    key: Key,
-    value: Value,
+/// `$entry.name`.
+pub(super) fn entry_property<'r>(entry: &Entry<'r>, name: &str) -> Option<Value<'r>> {
+    match name {
+        "key" => Some(entry.key.to_value()),
+        "value" => Some(entry.value.clone()),
+        _ => None,
+    }
 }
 
-impl Object for Entry {
-    fn get(&self, name: &str) -> Option<Value> {
-        match name {
-            "key" => Some(self.key.to_value()),
-            "value" => Some(self.value.clone()),
-            _ => None,
-        }
-    }
-
-    fn call(&self, name: &str, arguments: &[Value]) -> Result {
-        match (name, arguments) {
-            ("getKey", []) => Ok(self.get("key")),
-            ("getValue", []) => Ok(self.get("value")),
-            ("toString", []) => Ok(Some(Value::text(&self.text()))),
-            ("setValue", [value]) if value.holds(Rc::as_ptr(&self.map).cast()) => Err("a collection cannot contain itself".to_owned()),
-            ("setValue", [value]) => Ok(self.map.entries.borrow_mut().insert(self.key.clone(), value.clone())),
-            _ => Ok(None),
-        }
-    }
-
-    fn text(&self) -> std::borrow::Cow<'_, str> {
-        format!("{}={}", self.key.to_value().to_text(), self.value.to_text()).into()
+/// Calls a method of an element of `entrySet()`.
+pub(super) fn call_entry<'r>(entry: &Rc<Entry<'r>>, name: &str, arguments: &[Value<'r>]) -> Result<'r> {
+    match (name, arguments) {
+        ("getKey", []) => Ok(entry_property(entry, "key")),
+        ("getValue", []) => Ok(entry_property(entry, "value")),
+        ("toString", []) => Ok(Some(Value::text(Value::Entry(Rc::clone(entry)).to_text()))),
+        ("setValue", [value]) if value.holds(Rc::as_ptr(&entry.map).cast()) => Err("a collection cannot contain itself".to_owned()),
+        ("setValue", [value]) => Ok(entry.map.entries.borrow_mut().insert(entry.key.clone(), value.clone())),
+        _ => Ok(None),
     }
 }

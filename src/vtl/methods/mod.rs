@@ -5,34 +5,55 @@ pub(super) mod map;
 mod number;
 mod string;
 
-use std::sync::Arc;
-
 use super::arithmetic::equal;
-use super::value::{Key, Value};
+use super::map::Key;
+use super::render::Watch;
+use super::text::Text;
+use super::value::{Round, Value};
 
 /// What a call gives: nothing where no method takes the arguments, an error where it throws.
-pub(super) type Result = std::result::Result<Option<Value>, String>;
+pub(super) type Result<'r> = std::result::Result<Option<Value<'r>>, String>;
 
-/// `$value.name`: a map's member, an object's property, or a getter.
-pub(super) fn property(value: &Value, name: &Arc<str>) -> Option<Value> {
+/// `$value.name`: a map's member, or a getter.
+pub(super) fn property<'r>(value: &Value<'r>, name: &str) -> Option<Value<'r>> {
     match value {
-        Value::Map(map) => {
-            if let Some(member) = map.entries.borrow().get(&Key::String(Arc::clone(name))) {
-                return Some(member.clone());
-            }
-            None
-        }
-        Value::Object(object) => object.get(name),
-        Value::String(text) if &**name == "empty" => Some(Value::Boolean(text.is_empty())),
-        Value::String(text) if &**name == "bytes" => Some(string::bytes(text)),
-        Value::List(list) if &**name == "empty" => Some(Value::Boolean(list.items.borrow().is_empty())),
-        Value::Null | Value::Block(_) => None,
+        Value::Map(map) => map.entries.borrow().named(name).cloned(),
+        Value::Entry(entry) => map::entry_property(entry, name),
+        Value::Round(round) => of_round(round, name),
+        Value::String(text) if name == "empty" => Some(Value::Boolean(text.is_empty())),
+        Value::String(text) if name == "bytes" => Some(string::bytes(text)),
+        Value::List(list) if name == "empty" => Some(Value::Boolean(list.items.borrow().is_empty())),
         _ => None,
     }
 }
 
+fn of_round<'r>(round: &Round, name: &str) -> Option<Value<'r>> {
+    Some(match name {
+        "index" => Value::Integer(round.index as i64),
+        "count" => Value::Integer(round.index as i64 + 1),
+        "hasNext" => Value::Boolean(round.has_next),
+        "first" => Value::Boolean(round.index == 0),
+        "last" => Value::Boolean(!round.has_next),
+        "parent" => Value::Round(round.parent.clone()?),
+        "topmost" => Value::Round(round.topmost.clone()?),
+        _ => return None,
+    })
+}
+
+fn call_round<'r>(round: &Round, name: &str, arguments: &[Value<'r>]) -> Option<Value<'r>> {
+    let property = match name {
+        "hasNext" | "index" => name,
+        "getIndex" => "index",
+        "getCount" => "count",
+        "isFirst" => "first",
+        "isLast" => "last",
+        _ => return None,
+    };
+    if arguments.is_empty() { of_round(round, property) } else { None }
+}
+
 /// `$value[index]`: an element of a list, counted from its end when negative, or a map's member.
-pub(super) fn index(value: &Value, index: &Value) -> Result {
+pub(super) fn index<'r>(value: &Value<'r>, index: &Value<'r>) -> Result<'r> {
     match value {
         Value::List(list) => {
             let Value::Integer(index) = index else { return Ok(None) };
@@ -42,39 +63,46 @@ pub(super) fn index(value: &Value, index: &Value) -> Result {
             found.cloned().map(Some).ok_or_else(|| format!("index {index} is out of bounds: the list has {} elements", items.len()))
         }
         Value::Map(map) => Ok(map.entries.borrow().get(&Key::of(index)).cloned()),
-        Value::Object(object) => Ok(object.get(&index.to_text())),
+        Value::Entry(_) | Value::Round(_) => Ok(property(value, &index.as_text())),
         _ => Ok(None),
     }
 }
 
 /// `$value.name(arguments)`.
-pub(super) fn call(value: &Value, name: &str, arguments: &[Value]) -> Result {
-    if let Value::Object(object) = value {
-        return object.call(name, arguments);
+pub(super) fn call<'r>(value: &Value<'r>, name: &str, arguments: &[Value<'r>], watch: &Watch) -> Result<'r> {
+    match value {
+        Value::Entry(entry) => return map::call_entry(entry, name, arguments),
+        Value::Round(round) => return Ok(call_round(round, name, arguments)),
+        Value::Null | Value::Block(_) | Value::Given(_) => return Ok(None),
+        _ => {}
     }
     match (name, arguments) {
-        ("toString", []) if !matches!(value, Value::Block(_) | Value::Null) => return Ok(Some(Value::String(value.to_text().into()))),
+        ("toString", []) => return Ok(Some(text_of(value))),
         ("equals", [other]) => return Ok(Some(Value::Boolean(value.kind() == other.kind() && equal(value, other)))),
         ("hashCode", []) => return Ok(hash_code(value).map(|hash| Value::Integer(hash.into()))),
         _ => {}
     }
     match value {
-        Value::String(text) => string::call(text, name, arguments),
+        Value::String(text) => string::call(text, name, arguments, watch),
         Value::List(list) => list::call(list, name, arguments),
         Value::Map(map) => map::call(map, name, arguments),
         Value::Boolean(value) => Ok(number::boolean(*value, name, arguments)),
-        number if number.is_number() => number::call(number, name, arguments),
-        _ => Ok(None),
+        number => number::call(number, name, arguments),
     }
 }
 
+/// `toString()`.
+fn text_of<'r>(value: &Value<'r>) -> Value<'r> {
+    Value::String(if let Value::String(text) = value { text.clone() } else { Text::from(value.to_text()) })
+}
+
 /// Refuses to put a collection into itself, however indirectly.
-fn not_itself(values: &[Value], collection: *const ()) -> std::result::Result<(), String> {
+fn not_itself(values: &[Value<'_>], collection: *const ()) -> std::result::Result<(), String> {
     if values.iter().any(|value| value.holds(collection)) { Err("a collection cannot contain itself".to_owned()) } else { Ok(()) }
 }
 
 /// Java's hash codes, for what has one that does not depend on a machine.
-fn hash_code(value: &Value) -> Option<i32> {
+fn hash_code(value: &Value<'_>) -> Option<i32> {
     match value {
         Value::String(text) => Some(text.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()))),
         Value::Boolean(value) => Some(if *value { 1231 } else { 1237 }),

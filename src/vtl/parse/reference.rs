@@ -1,10 +1,8 @@
 //! References: `$x`, `$!x`, `${x.y[0].z('a')}`.
 
-use std::sync::Arc;
-
-use super::ast::{Expression, Part, Reference};
-use super::error::Error;
-use super::parser::{Parser, identifier};
+use super::{Parser, identifier};
+use crate::vtl::ast::{Expression, Part, Reference};
+use crate::vtl::error::Error;
 
 impl<'t> Parser<'t, '_> {
     pub(super) fn identifier(&mut self) -> Option<&'t str> {
@@ -50,7 +48,7 @@ impl<'t> Parser<'t, '_> {
                 self.at = before;
                 return Ok(parts);
             };
-            let name: Arc<str> = name.into();
+            let name: Box<str> = name.into();
             if self.rest().len() > 1 && self.eat("(") {
                 parts.push(Part::Method(name, self.arguments(")")?));
             } else {

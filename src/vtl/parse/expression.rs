@@ -1,10 +1,8 @@
 //! Expressions: what stands in `#set`, `#if` and between brackets.
 
-use std::sync::Arc;
-
-use super::ast::{Expression, NodeKind, Operator};
-use super::error::Error;
-use super::parser::Parser;
+use super::Parser;
+use crate::vtl::ast::{Block, Expression, NodeKind, Operator};
+use crate::vtl::error::Error;
 
 /// Operators by precedence, loosest first, longer spellings before shorter ones.
 const LEVELS: [&[(&str, Operator)]; 6] = [
@@ -37,7 +35,7 @@ impl Parser<'_, '_> {
         while let Some(operator) = self.operator(operators) {
             // A chain becomes a tree as deep as it is long, and rendering follows it.
             length += 1;
-            if length > super::limits::DEPTH {
+            if length > crate::vtl::limits::DEPTH {
                 return Err(self.error("the expression is too long"));
             }
             let right = self.level(level + 1)?;
@@ -152,7 +150,7 @@ impl Parser<'_, '_> {
         for (name, definition) in macros {
             self.macros.entry(name).or_insert(definition);
         }
-        Ok(Expression::Interpolated(Arc::new(without_padding(block))))
+        Ok(Expression::Interpolated(without_padding(block)))
     }
 
     fn list(&mut self) -> Result<Expression, Error> {
@@ -268,7 +266,7 @@ fn unicode_escapes(text: &str) -> String {
 }
 
 /// Takes the newline that was added for the parser off again, if a directive has not taken it already.
-fn without_padding(mut block: super::ast::Block) -> super::ast::Block {
+fn without_padding(mut block: Block) -> Block {
     if let Some(last) = block.0.last_mut()
         && let NodeKind::Text(text) = &mut last.kind
         && let Some(shorter) = text.strip_suffix('\n')

@@ -1,0 +1,215 @@
+//! Maps in the order of insertion, and their keys.
+
+use std::cell::RefCell;
+use std::hash::{Hash, Hasher};
+
+use indexmap::{Equivalent, IndexMap};
+
+use super::text::Text;
+use super::value::Value;
+
+/// A map in the order of insertion.
+#[derive(Default)]
+pub struct Map<'r> {
+    /// The members.
+    pub entries: RefCell<Entries<'r>>,
+    /// Whether it prints as nothing, as `$context`'s own maps do.
+    pub silent: bool,
+}
+
+/// A map's key: Java tells `1` from `"1"`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Key<'r> {
+    /// Text.
+    String(Text<'r>),
+    /// Anything else, by its kind and text.
+    Other(u8, Text<'r>),
+}
+
+/// A key that is text, without its owner.
+struct Name<'n>(&'n str);
+
+const STRING: u8 = u8::MAX;
+
+impl Hash for Key<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self {
+            Self::String(text) => (STRING, &**text).hash(state),
+            Self::Other(kind, text) => (*kind, &**text).hash(state),
+        }
+    }
+}
+
+impl Hash for Name<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (STRING, self.0).hash(state);
+    }
+}
+
+impl Equivalent<Key<'_>> for Name<'_> {
+    fn equivalent(&self, key: &Key<'_>) -> bool {
+        key.is(self.0)
+    }
+}
+
+impl<'r> Key<'r> {
+    /// The key that a value is.
+    #[must_use]
+    pub fn of(value: &Value<'r>) -> Self {
+        match value {
+            Value::String(text) => Self::String(text.clone()),
+            Value::Null => Self::String("".into()),
+            other => Self::Other(other.kind(), other.to_text().into()),
+        }
+    }
+
+    /// The key as a value again.
+    #[must_use]
+    pub fn to_value(&self) -> Value<'r> {
+        match self {
+            Self::Other(1, text) => Value::Boolean(&**text == "true"),
+            Self::Other(2, text) => text.parse().map_or_else(|_| Value::String(text.clone()), Value::Integer),
+            Self::Other(4, text) => text.parse().map_or_else(|_| Value::String(text.clone()), Value::Double),
+            Self::String(text) | Self::Other(_, text) => Value::String(text.clone()),
+        }
+    }
+
+    /// The key as it is printed.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match self {
+            Self::String(text) | Self::Other(_, text) => text,
+        }
+    }
+
+    fn is(&self, name: &str) -> bool {
+        matches!(self, Self::String(text) if **text == *name)
+    }
+}
+
+impl<'r> From<&'r str> for Key<'r> {
+    fn from(text: &'r str) -> Self {
+        Self::String(text.into())
+    }
+}
+
+/// Up to so many members, walking a list costs less than hashing.
+const FEW: usize = 12;
+
+/// A map's members. Keys of a payload are a client's choice, so that many of them are hashed with a key of their own.
+pub enum Entries<'r> {
+    /// A list that is walked.
+    Few(Vec<(Key<'r>, Value<'r>)>),
+    /// A table.
+    Many(IndexMap<Key<'r>, Value<'r>>),
+}
+
+impl Default for Entries<'_> {
+    fn default() -> Self {
+        Self::Few(Vec::new())
+    }
+}
+
+impl<'r> Entries<'r> {
+    /// Room for so many members.
+    #[must_use]
+    pub fn with_capacity(count: usize) -> Self {
+        if count > FEW { Self::Many(IndexMap::with_capacity(count)) } else { Self::Few(Vec::with_capacity(count)) }
+    }
+
+    /// The number of members.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Few(list) => list.len(),
+            Self::Many(table) => table.len(),
+        }
+    }
+
+    /// Whether there is no member.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The member under a key.
+    #[must_use]
+    pub fn get(&self, key: &Key<'r>) -> Option<&Value<'r>> {
+        match self {
+            Self::Few(list) => list.iter().find(|(known, _)| known == key).map(|(_, value)| value),
+            Self::Many(table) => table.get(key),
+        }
+    }
+
+    /// The member under a key that is text.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Value<'r>> {
+        match self {
+            Self::Few(list) => list.iter().find(|(known, _)| known.is(name)).map(|(_, value)| value),
+            Self::Many(table) => table.get(&Name(name)),
+        }
+    }
+
+    /// Puts a member at the end, or in the place of the one that has its key, which is returned.
+    pub fn insert(&mut self, key: Key<'r>, value: Value<'r>) -> Option<Value<'r>> {
+        let list = match self {
+            Self::Many(table) => return table.insert(key, value),
+            Self::Few(list) => list,
+        };
+        if let Some((_, place)) = list.iter_mut().find(|(known, _)| *known == key) {
+            return Some(std::mem::replace(place, value));
+        }
+        if list.len() < FEW {
+            list.push((key, value));
+            return None;
+        }
+        let mut table: IndexMap<_, _> = std::mem::take(list).into_iter().collect();
+        table.insert(key, value);
+        *self = Self::Many(table);
+        None
+    }
+
+    /// Takes a member away; the others keep their order.
+    pub fn remove(&mut self, key: &Key<'r>) -> Option<Value<'r>> {
+        match self {
+            Self::Few(list) => list.iter().position(|(known, _)| known == key).map(|at| list.remove(at).1),
+            Self::Many(table) => table.shift_remove(key),
+        }
+    }
+
+    /// All members in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Key<'r>, &Value<'r>)> {
+        let (few, many) = match self {
+            Self::Few(list) => (Some(list.iter().map(|(key, value)| (key, value))), None),
+            Self::Many(table) => (None, Some(table.iter())),
+        };
+        few.into_iter().flatten().chain(many.into_iter().flatten())
+    }
+
+    /// All keys in order.
+    pub fn keys(&self) -> impl Iterator<Item = &Key<'r>> {
+        self.iter().map(|(key, _)| key)
+    }
+
+    /// All values in order.
+    pub fn values(&self) -> impl Iterator<Item = &Value<'r>> {
+        self.iter().map(|(_, value)| value)
+    }
+
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Value<'r>> {
+        let (few, many) = match self {
+            Self::Few(list) => (Some(list.iter_mut().map(|(_, value)| value)), None),
+            Self::Many(table) => (None, Some(table.values_mut())),
+        };
+        few.into_iter().flatten().chain(many.into_iter().flatten())
+    }
+}
+
+impl<'r> FromIterator<(Key<'r>, Value<'r>)> for Entries<'r> {
+    fn from_iter<I: IntoIterator<Item = (Key<'r>, Value<'r>)>>(members: I) -> Self {
+        let members = members.into_iter();
+        let mut entries = Self::with_capacity(members.size_hint().0);
+        members.for_each(|(key, value)| drop(entries.insert(key, value)));
+        entries
+    }
+}

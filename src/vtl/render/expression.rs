@@ -1,0 +1,107 @@
+//! Expressions.
+
+use std::rc::Rc;
+
+use super::{Fault, Rendering};
+use crate::vtl::arithmetic::{calculate, compare, equal};
+use crate::vtl::ast::{Block, Expression, Operator};
+use crate::vtl::map::{Entries, Key};
+use crate::vtl::value::Value;
+
+impl<'r> Rendering<'r, '_, '_> {
+    /// An expression's value; nothing where it has none. A reference that resolves to nothing is the empty string.
+    pub(super) fn value(&mut self, expression: &'r Expression) -> Result<Option<Value<'r>>, Fault> {
+        Ok(Some(match expression {
+            Expression::Boolean(value) => Value::Boolean(*value),
+            Expression::Integer(value) => Value::Integer(*value),
+            Expression::BigInteger(value) => Value::BigInteger(Rc::new((**value).clone())),
+            Expression::Double(value) => Value::Double(*value),
+            Expression::String(text) => Value::text(&**text),
+            Expression::Interpolated(block) => self.interpolated(block)?,
+            Expression::Reference(reference) => self.reference(reference)?.unwrap_or_else(|| Value::text("")),
+            Expression::List(items) => {
+                let values = items.iter().map(|item| Ok(self.value(item)?.unwrap_or(Value::Null))).collect::<Result<Vec<_>, Fault>>()?;
+                let list = Value::list(values);
+                self.made(&list)?;
+                list
+            }
+            Expression::Range(first, last) => return self.range(first, last),
+            Expression::Map(entries) => {
+                let mut map = Entries::with_capacity(entries.len());
+                for (key, value) in entries {
+                    let key = self.value(key)?.unwrap_or(Value::Null);
+                    map.insert(Key::of(&key), self.value(value)?.unwrap_or(Value::Null));
+                }
+                Value::map(map)
+            }
+            Expression::Not(_) | Expression::Binary(Operator::And | Operator::Or, _) => Value::Boolean(self.condition(expression)?),
+            Expression::Binary(operator, sides) => return self.binary(*operator, &sides.0, &sides.1),
+        }))
+    }
+
+    fn interpolated(&mut self, block: &'r Block) -> Result<Value<'r>, Fault> {
+        let at = self.at;
+        let outer = std::mem::take(&mut self.out);
+        let rendered = self.block(block);
+        let text = std::mem::replace(&mut self.out, outer);
+        self.at = at;
+        rendered?;
+        let value = Value::text(text);
+        self.made(&value)?;
+        Ok(value)
+    }
+
+    fn range(&mut self, first: &'r Expression, last: &'r Expression) -> Result<Option<Value<'r>>, Fault> {
+        let (Some(Value::Integer(first)), Some(Value::Integer(last))) = (self.value(first)?, self.value(last)?) else { return Ok(None) };
+        let length = first.abs_diff(last).saturating_add(1);
+        if length > self.budget.limits.elements as u64 {
+            return Err(self.exceeded(format!("a list of more than {} elements", self.budget.limits.elements)));
+        }
+        let items: Vec<Value<'r>> =
+            if first <= last { (first..=last).map(Value::Integer).collect() } else { (last..=first).rev().map(Value::Integer).collect() };
+        let list = Value::list(items);
+        self.made(&list)?;
+        Ok(Some(list))
+    }
+
+    fn binary(&mut self, operator: Operator, left: &'r Expression, right: &'r Expression) -> Result<Option<Value<'r>>, Fault> {
+        use std::cmp::Ordering::{Equal, Greater, Less};
+        let left = self.value(left)?;
+        let right = self.value(right)?;
+        let boolean = |value| Ok(Some(Value::Boolean(value)));
+        let (left, right) = match (left, right) {
+            (Some(left), Some(right)) => (left, right),
+            (left, right) => match operator {
+                Operator::Equal => return boolean(left.is_none() && right.is_none()),
+                Operator::NotEqual => return boolean(left.is_some() || right.is_some()),
+                _ => return Ok(None),
+            },
+        };
+        match operator {
+            Operator::Equal => boolean(self.equal(&left, &right)?),
+            Operator::NotEqual => boolean(!self.equal(&left, &right)?),
+            Operator::Less => boolean(compare(&left, &right) == Some(Less)),
+            Operator::LessOrEqual => boolean(matches!(compare(&left, &right), Some(Less | Equal))),
+            Operator::Greater => boolean(compare(&left, &right) == Some(Greater)),
+            Operator::GreaterOrEqual => boolean(matches!(compare(&left, &right), Some(Greater | Equal))),
+            Operator::Add if matches!(left, Value::String(_)) || matches!(right, Value::String(_)) => {
+                let mut text = left.to_text();
+                right.print(&mut text);
+                let text = Value::text(text);
+                self.made(&text)?;
+                Ok(Some(text))
+            }
+            _ => Ok(calculate(operator, &left, &right)),
+        }
+    }
+
+    fn equal(&mut self, left: &Value<'r>, right: &Value<'r>) -> Result<bool, Fault> {
+        let size = |value: &Value<'r>| match value {
+            Value::List(list) => list.items.borrow().len(),
+            Value::Map(map) => map.entries.borrow().len(),
+            _ => 0,
+        };
+        self.step(size(left) + size(right))?;
+        Ok(equal(left, right))
+    }
+}

@@ -1,0 +1,258 @@
+//! Renders a tree into text.
+
+mod budget;
+mod directive;
+mod evaluated;
+mod expression;
+mod reference;
+#[cfg(test)]
+mod tests;
+
+pub(super) use budget::Watch;
+pub use evaluated::Evaluated;
+
+use super::ast::{Block, Expression, Macro, Node, NodeKind, Part, Reference, Slot, Template};
+use super::error::{Error, ErrorKind};
+use super::limits::{Clock, Limits};
+use super::parse::Names;
+use super::scope::Scope;
+use super::trace::Trace;
+use super::value::{Defined, Value};
+use budget::Budget;
+use evaluated::Link;
+
+/// Boxed: what is returned at every node stays small.
+type Fault = Box<Error>;
+type Outcome = Result<Flow, Fault>;
+
+/// Why a block ended early.
+enum Flow {
+    Next,
+    Break,
+    Stop,
+}
+
+impl Template {
+    /// Renders the template. `scope` gives what references stand for that the template does not set itself, `evaluated` is where
+    /// `#evaluate` keeps what it parses, and `clock` is asked now and then whether the limit of time is reached.
+    ///
+    /// # Errors
+    /// When a call throws or a limit is reached.
+    pub fn render<'r>(&'r self, scope: &dyn Scope<'r>, evaluated: &'r Evaluated, limits: &Limits, clock: Clock) -> Result<String, Error> {
+        self.render_traced(scope, evaluated, limits, clock, None)
+    }
+
+    /// The same, telling each step.
+    ///
+    /// # Errors
+    /// As [`Self::render`].
+    pub fn render_traced<'r>(
+        &'r self,
+        scope: &dyn Scope<'r>,
+        evaluated: &'r Evaluated,
+        limits: &Limits,
+        clock: Clock,
+        trace: Option<&mut (dyn Trace + '_)>,
+    ) -> Result<String, Error> {
+        let mut rendering = Rendering {
+            template: self,
+            scope,
+            trace,
+            variables: vec![None; self.names.len()],
+            names: None,
+            macros: Vec::new(),
+            frames: Vec::new(),
+            loops: Vec::new(),
+            evaluated: &evaluated.0,
+            budget: Budget::new(limits, clock),
+            at: 0,
+            out: String::with_capacity(self.text.len() + self.text.len() / 2),
+        };
+        match rendering.block(&self.body) {
+            Ok(_) => Ok(rendering.out),
+            Err(error) => Err(*error),
+        }
+    }
+}
+
+/// One round of a loop.
+#[derive(Clone, Copy)]
+struct Loop {
+    index: usize,
+    has_next: bool,
+}
+
+/// A macro being rendered: its parameters, evaluated where they are used, in their caller's frame.
+struct Frame<'r> {
+    parameters: Vec<(Slot, Option<&'r Expression>)>,
+    locals: Vec<(Slot, Value<'r>)>,
+    caller: usize,
+}
+
+struct Rendering<'r, 's, 't> {
+    template: &'r Template,
+    scope: &'s dyn Scope<'r>,
+    trace: Option<&'s mut (dyn Trace + 't)>,
+    /// Nothing: not asked for yet.
+    variables: Vec<Option<Value<'r>>>,
+    /// Names beyond the template's own, which `#evaluate` brings.
+    names: Option<Names>,
+    macros: Vec<(&'r str, &'r Macro)>,
+    frames: Vec<Frame<'r>>,
+    loops: Vec<Loop>,
+    /// The end of what `#evaluate` has parsed.
+    evaluated: &'r Link,
+    budget: Budget<'s>,
+    /// Where the node stands that is being rendered.
+    at: usize,
+    out: String,
+}
+
+impl<'r> Rendering<'r, '_, '_> {
+    #[cold]
+    fn fault(&self, kind: ErrorKind, message: impl Into<String>) -> Fault {
+        Box::new(Error::at(kind, &self.template.text, self.at, message))
+    }
+
+    #[cold]
+    fn exceeded(&self, message: String) -> Fault {
+        self.fault(ErrorKind::Limit, message)
+    }
+
+    fn step(&mut self, count: usize) -> Result<(), Fault> {
+        self.budget.step(count as u64).map_err(|message| self.exceeded(message))
+    }
+
+    /// Counts what a value takes that has just been made.
+    fn made(&mut self, value: &Value<'r>) -> Result<(), Fault> {
+        let (bytes, elements) = match value {
+            Value::String(text) => (text.len(), 0),
+            Value::List(list) => (0, list.items.borrow().len()),
+            Value::Map(map) => (0, map.entries.borrow().len()),
+            _ => return Ok(()),
+        };
+        self.made_so_much(bytes, elements)
+    }
+
+    fn made_so_much(&mut self, bytes: usize, elements: usize) -> Result<(), Fault> {
+        self.budget.made(bytes, elements).map_err(|message| self.exceeded(message))
+    }
+
+    fn block(&mut self, block: &'r Block) -> Outcome {
+        for node in &block.0 {
+            self.at = node.at;
+            self.step(1)?;
+            match self.node(node)? {
+                Flow::Next => {}
+                other => return Ok(other),
+            }
+            if self.out.len() > self.budget.limits.output {
+                self.at = node.at;
+                return Err(self.exceeded(format!("an output of more than {} bytes", self.budget.limits.output)));
+            }
+        }
+        Ok(Flow::Next)
+    }
+
+    fn node(&mut self, node: &'r Node) -> Outcome {
+        match &node.kind {
+            NodeKind::Text(text) => self.out.push_str(text),
+            NodeKind::Reference(reference) => return self.print(reference),
+            NodeKind::Set(target, value) => self.set(target, value)?,
+            NodeKind::If(branches, otherwise) => return self.choose(branches, otherwise.as_ref()),
+            NodeKind::Foreach(slot, list, body) => return self.foreach(*slot, list, body),
+            NodeKind::Break => return if self.loops.is_empty() { Ok(Flow::Stop) } else { Ok(Flow::Break) },
+            NodeKind::Stop => return Ok(Flow::Stop),
+            NodeKind::Call(call) => return self.call(call),
+            NodeKind::Define(slot, block) => self.assign(*slot, Value::Block(Defined(block))),
+            NodeKind::Evaluate(text) => return self.evaluate(text),
+            NodeKind::Resource => return Err(self.fault(ErrorKind::Resource, "there are no other files that a template could include")),
+        }
+        Ok(Flow::Next)
+    }
+
+    fn print(&mut self, reference: &'r Reference) -> Outcome {
+        if self.trace.is_none()
+            && let Some((Part::Method(name, arguments), before)) = reference.parts.split_last()
+        {
+            return self.print_call(reference, before, name, arguments);
+        }
+        let value = self.reference(reference)?;
+        if self.trace.is_some() {
+            let shown = value.as_ref().map(Value::to_text).unwrap_or_default();
+            let what = self.source(reference.at);
+            self.tell(reference.at, &what, &shown);
+        }
+        self.print_value(value)
+    }
+
+    /// A call at the end of a printed reference: its result need not become a value where the scope can print it.
+    fn print_call(&mut self, reference: &'r Reference, before: &'r [Part], name: &'r str, arguments: &'r [Expression]) -> Outcome {
+        let Some(holder) = self.walk(reference, before)? else { return Ok(Flow::Next) };
+        self.step(1)?;
+        let Value::Given(object) = holder else {
+            let value = self.invoke(&holder, name, arguments)?;
+            return self.print_value(value);
+        };
+        let length = self.out.len();
+        let value = self.with_arguments(arguments, |rendering, arguments| {
+            let printed = rendering.scope.print(object, name, arguments, &mut rendering.out);
+            match printed {
+                Ok(true) => Ok(None),
+                Ok(false) => rendering.scope.call(object, name, arguments),
+                Err(message) => Err(message),
+            }
+        })?;
+        match value {
+            Some(value) => {
+                self.made(&value)?;
+                self.print_value(Some(value))
+            }
+            None => {
+                let made = self.out.len() - length;
+                self.made_so_much(made, 0)?;
+                self.step(made / 64)?;
+                Ok(Flow::Next)
+            }
+        }
+    }
+
+    fn print_value(&mut self, value: Option<Value<'r>>) -> Outcome {
+        match value {
+            Some(Value::Block(Defined(block))) => {
+                self.enter()?;
+                let flow = self.block(block);
+                self.budget.calls -= 1;
+                flow
+            }
+            Some(value) => {
+                let before = self.out.len();
+                value.print(&mut self.out);
+                self.step((self.out.len() - before) / 64)?;
+                Ok(Flow::Next)
+            }
+            None => Ok(Flow::Next),
+        }
+    }
+
+    fn enter(&mut self) -> Result<(), Fault> {
+        self.budget.calls += 1;
+        if self.budget.calls > self.budget.limits.calls {
+            return Err(self.exceeded(format!("macros more than {} levels deep", self.budget.limits.calls)));
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, at: usize, what: &str, value: &str) {
+        if let Some(trace) = &mut self.trace {
+            let line = self.template.text.get(..at).unwrap_or_default().matches('\n').count() + 1;
+            trace.step(line, what, value);
+        }
+    }
+
+    /// The reference's own text, for the trace.
+    fn source(&self, at: usize) -> String {
+        let rest = self.template.text.get(at..).unwrap_or_default();
+        rest.split(['\n', ' ', '"', ',']).next().unwrap_or_default().chars().take(60).collect()
+    }
+}

@@ -1,0 +1,162 @@
+//! What references stand for.
+
+use std::rc::Rc;
+
+use super::{Fault, Frame, Loop, Rendering};
+use crate::vtl::ast::{Expression, Part, Reference, Slot};
+use crate::vtl::error::ErrorKind;
+use crate::vtl::methods;
+use crate::vtl::parse::LOOP_SLOTS;
+use crate::vtl::value::{Round, Value};
+
+impl<'r> Rendering<'r, '_, '_> {
+    /// A reference's value; nothing where it resolves to nothing.
+    pub(super) fn reference(&mut self, reference: &'r Reference) -> Result<Option<Value<'r>>, Fault> {
+        Ok(self.walk(reference, &reference.parts)?.filter(|value| !matches!(value, Value::Null)))
+    }
+
+    /// The value after some of a reference's parts.
+    pub(super) fn walk(&mut self, reference: &'r Reference, parts: &'r [Part]) -> Result<Option<Value<'r>>, Fault> {
+        if reference.root == 0
+            && let [Part::Property(name)] = parts
+            && let Some(round) = self.round()
+        {
+            self.step(1)?;
+            return Ok(self.of_round(round, name));
+        }
+        let Some(mut value) = self.root(reference.root)? else { return Ok(None) };
+        for part in parts {
+            self.step(1)?;
+            match self.part(&value, part)? {
+                Some(next) => value = next,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(value))
+    }
+
+    /// The innermost loop's round, unless the template has set `$foreach` to something else.
+    fn round(&self) -> Option<Loop> {
+        if self.frames.is_empty() && matches!(self.variables.first(), Some(None)) { self.loops.last().copied() } else { None }
+    }
+
+    fn of_round(&self, round: Loop, name: &str) -> Option<Value<'r>> {
+        Some(match name {
+            "count" => Value::Integer(round.index as i64 + 1),
+            "hasNext" => Value::Boolean(round.has_next),
+            "index" => Value::Integer(round.index as i64),
+            _ => return methods::property(&Value::Round(self.rounds(self.loops.len())?), name),
+        })
+    }
+
+    /// The round of the loop at a level with those around it.
+    fn rounds(&self, level: usize) -> Option<Rc<Round>> {
+        let mut topmost: Option<Rc<Round>> = None;
+        let mut inner: Option<Rc<Round>> = None;
+        for round in self.loops.get(..level)? {
+            let (parent, top) = (inner.take(), topmost.clone());
+            let made = Rc::new(Round { index: round.index, has_next: round.has_next, parent, topmost: top });
+            topmost.get_or_insert_with(|| Rc::clone(&made));
+            inner = Some(made);
+        }
+        inner
+    }
+
+    pub(super) fn root(&mut self, slot: Slot) -> Result<Option<Value<'r>>, Fault> {
+        if !self.frames.is_empty()
+            && let Some(found) = self.parameter(slot)?
+        {
+            return Ok(found);
+        }
+        match self.variables.get(slot) {
+            Some(Some(value)) => return Ok(Some(value.clone())),
+            Some(None) => {}
+            None => return Ok(None),
+        }
+        if slot < LOOP_SLOTS
+            && let Some(round) = self.loops.last()
+        {
+            return Ok(match slot {
+                0 => self.rounds(self.loops.len()).map(Value::Round),
+                1 => Some(Value::Integer(round.index as i64 + 1)),
+                _ => Some(Value::Boolean(round.has_next)),
+            });
+        }
+        let Some(name) = self.names.as_ref().unwrap_or(&self.template.names).name(slot) else { return Ok(None) };
+        let found = self.scope.find(name);
+        if let Some(value) = &found {
+            self.assign(slot, value.clone());
+        }
+        Ok(found)
+    }
+
+    /// A macro's parameter: what was set in its place, or its argument, evaluated where the macro was called.
+    fn parameter(&mut self, slot: Slot) -> Result<Option<Option<Value<'r>>>, Fault> {
+        let Some(frame) = self.frames.last() else { return Ok(None) };
+        if let Some((_, value)) = frame.locals.iter().find(|(known, _)| *known == slot) {
+            return Ok(Some(Some(value.clone())));
+        }
+        let Some((_, argument)) = frame.parameters.iter().find(|(known, _)| *known == slot) else { return Ok(None) };
+        let Some(argument) = *argument else { return Ok(Some(None)) };
+        let caller = frame.caller;
+        let inner: Vec<Frame<'r>> = self.frames.drain(caller..).collect();
+        let value = self.value(argument);
+        self.frames.truncate(caller);
+        self.frames.extend(inner);
+        value.map(Some)
+    }
+
+    pub(super) fn part(&mut self, value: &Value<'r>, part: &'r Part) -> Result<Option<Value<'r>>, Fault> {
+        match part {
+            Part::Property(name) => Ok(match value {
+                Value::Given(object) => self.scope.property(*object, name),
+                _ => methods::property(value, name),
+            }),
+            Part::Index(index) => {
+                let Some(index) = self.value(index)? else { return Ok(None) };
+                match value {
+                    Value::Given(object) => Ok(self.scope.property(*object, &index.as_text())),
+                    _ => methods::index(value, &index).map_err(|message| self.fault(ErrorKind::Runtime, message)),
+                }
+            }
+            Part::Method(name, arguments) => self.invoke(value, name, arguments),
+        }
+    }
+
+    pub(super) fn invoke(&mut self, value: &Value<'r>, name: &str, arguments: &'r [Expression]) -> Result<Option<Value<'r>>, Fault> {
+        let result = self.with_arguments(arguments, |rendering, arguments| match value {
+            Value::Given(object) => rendering.scope.call(*object, name, arguments),
+            _ => methods::call(value, name, arguments, rendering.budget.watch()),
+        })?;
+        if let Some(result) = &result {
+            self.made(result)?;
+            self.made(value)?;
+        }
+        Ok(result)
+    }
+
+    /// Evaluates arguments for a call. The empty string stands for what resolves to nothing, also for methods.
+    pub(super) fn with_arguments<T>(
+        &mut self,
+        arguments: &'r [Expression],
+        call: impl FnOnce(&mut Self, &[Value<'r>]) -> Result<T, String>,
+    ) -> Result<T, Fault> {
+        let result = match arguments {
+            [] => call(self, &[]),
+            [one] => {
+                let one = self.value(one)?.unwrap_or_else(|| Value::text(""));
+                call(self, std::slice::from_ref(&one))
+            }
+            many => {
+                let mut values = Vec::with_capacity(many.len());
+                for argument in many {
+                    values.push(self.value(argument)?.unwrap_or_else(|| Value::text("")));
+                }
+                call(self, &values)
+            }
+        };
+        result.map_err(|message| {
+            if self.budget.watch().is_over() { self.exceeded(self.budget.late()) } else { self.fault(ErrorKind::Runtime, message) }
+        })
+    }
+}

@@ -1,0 +1,93 @@
+//! Walks a template's tree.
+
+use super::ast::{Block, Expression, NodeKind, Part, Reference, Template};
+
+impl Template {
+    /// Tells every method call in the template: its name, and its argument if that is one text as it stands.
+    pub fn each_call(&self, tell: &mut dyn FnMut(&str, Option<&str>)) {
+        let mut references = |reference: &Reference| {
+            for part in &reference.parts {
+                if let Part::Method(name, arguments) = part {
+                    let text = match arguments.as_slice() {
+                        [Expression::String(text)] => Some(&**text),
+                        _ => None,
+                    };
+                    tell(name, text);
+                }
+            }
+        };
+        block(&self.body, &mut references);
+        self.macros.values().for_each(|definition| block(&definition.body, &mut references));
+    }
+}
+
+type Visit<'v> = &'v mut dyn FnMut(&Reference);
+
+fn block(nodes: &Block, visit: Visit<'_>) {
+    for node in &nodes.0 {
+        match &node.kind {
+            NodeKind::Reference(found) => reference(found, visit),
+            NodeKind::Set(target, value) => {
+                reference(target, visit);
+                expression(value, visit);
+            }
+            NodeKind::If(branches, otherwise) => {
+                for (condition, body) in branches {
+                    expression(condition, visit);
+                    block(body, visit);
+                }
+                if let Some(body) = otherwise {
+                    block(body, visit);
+                }
+            }
+            NodeKind::Foreach(_, list, body) => {
+                expression(list, visit);
+                block(body, visit);
+            }
+            NodeKind::Call(call) => {
+                call.arguments.iter().for_each(|argument| expression(argument, visit));
+                if let Some((_, body)) = &call.body {
+                    block(body, visit);
+                }
+            }
+            NodeKind::Define(_, body) => block(body, visit),
+            NodeKind::Evaluate(text) => expression(text, visit),
+            NodeKind::Text(_) | NodeKind::Break | NodeKind::Stop | NodeKind::Resource => {}
+        }
+    }
+}
+
+fn reference(found: &Reference, visit: Visit<'_>) {
+    visit(found);
+    for part in &found.parts {
+        match part {
+            Part::Method(_, arguments) => arguments.iter().for_each(|argument| expression(argument, visit)),
+            Part::Index(index) => expression(index, visit),
+            Part::Property(_) => {}
+        }
+    }
+}
+
+fn expression(found: &Expression, visit: Visit<'_>) {
+    match found {
+        Expression::Interpolated(nodes) => block(nodes, visit),
+        Expression::Reference(found) => reference(found, visit),
+        Expression::List(items) => items.iter().for_each(|item| expression(item, visit)),
+        Expression::Range(first, last) => {
+            expression(first, visit);
+            expression(last, visit);
+        }
+        Expression::Map(entries) => {
+            for (key, value) in entries {
+                expression(key, visit);
+                expression(value, visit);
+            }
+        }
+        Expression::Not(inner) => expression(inner, visit),
+        Expression::Binary(_, sides) => {
+            expression(&sides.0, visit);
+            expression(&sides.1, visit);
+        }
+        Expression::Boolean(_) | Expression::Integer(_) | Expression::BigInteger(_) | Expression::Double(_) | Expression::String(_) => {}
+    }
+}
