@@ -4,6 +4,7 @@
 
 pub mod admin; // the admin address
 pub mod apigateway; // the nouns of `aws apigateway`
+pub mod authorizer; // who may call
 pub mod backend; // who answers an integration request
 pub mod cli; // the commands
 pub mod config; // gateway.yaml and the files that it names

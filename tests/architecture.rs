@@ -11,7 +11,7 @@
 use std::path::{Path, PathBuf};
 
 /// Each module and what it must not name.
-const FORBIDDEN: [(&str, &[&str]); 13] = [
+const FORBIDDEN: [(&str, &[&str]); 14] = [
     ("document", &["crate::exchange", "crate::vtl", "crate::mapping", "crate::apigateway", "crate::pipeline", "crate::snapshot"]),
     ("exchange", &["crate::document", "crate::vtl", "crate::mapping", "crate::apigateway", "crate::pipeline", "crate::snapshot"]),
     ("vtl", &["crate::document", "crate::exchange", "crate::mapping", "crate::apigateway", "crate::pipeline", "crate::snapshot"]),
@@ -31,6 +31,7 @@ const FORBIDDEN: [(&str, &[&str]); 13] = [
         "store",
         &["crate::exchange", "crate::document", "crate::vtl", "crate::mapping", "crate::apigateway", "crate::snapshot", "crate::server"],
     ),
+    ("authorizer", &["crate::snapshot", "crate::pipeline", "crate::server", "crate::config", "crate::openapi", "crate::backend"]),
     ("observe", &["crate::snapshot", "crate::pipeline", "crate::server"]),
     ("snapshot", &["crate::pipeline", "crate::server", "crate::control", "crate::config"]),
     ("pipeline", &["crate::server", "crate::control", "crate::config", "crate::openapi", "crate::outbound"]),

@@ -1,6 +1,7 @@
 //! The root of a configuration: everything that an AWS account would hold of API Gateway.
 
 use super::api::Api;
+use super::authorizer::IamPrincipal;
 use super::aws::AwsSettings;
 use super::stage::Stage;
 use super::usage_plan::{ApiKey, ThrottleSettings, UsagePlan};
@@ -25,6 +26,8 @@ pub struct Account {
     pub usage_plans: Vec<UsagePlan>,
     /// API keys.
     pub api_keys: Vec<ApiKey>,
+    /// Who may sign requests.
+    pub iam_principals: Vec<IamPrincipal>,
     /// Groups of origins.
     pub vpc_links: Vec<VpcLink>,
     /// Custom domains.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::Method as HttpMethod;
 use indexmap::IndexMap;
 
+use super::authorizer::Authorizer;
 use super::gateway_response::GatewayResponse;
 use super::integration::Integration;
 use crate::document::Spanned;
@@ -27,10 +28,10 @@ pub struct Api {
     pub minimum_compression_size: Option<u32>,
     /// Where a required API key is read from.
     pub api_key_source: ApiKeySource,
-    /// The names of the authorizers that the definition brings.
-    pub authorizers: Vec<String>,
-    /// Whether a resource policy guards all methods.
-    pub has_policy: bool,
+    /// The authorizers that the definition brings.
+    pub authorizers: Vec<Authorizer>,
+    /// The resource policy that guards all methods, as it is written: what it is short for depends on where it is served.
+    pub policy: Option<Spanned<serde_json::Value>>,
     /// Whether only custom domains reach this API.
     pub disable_execute_api_endpoint: bool,
 }

@@ -3,9 +3,11 @@
 pub mod account;
 pub mod api;
 pub mod arn;
+pub mod authorizer;
 pub mod aws;
 pub mod gateway_response;
 pub mod integration;
+pub mod policy;
 pub mod service_action;
 pub mod stage;
 pub mod usage_plan;

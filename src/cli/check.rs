@@ -14,7 +14,7 @@ use crate::document::{Problems, Severity};
 use crate::observe::Metrics;
 use crate::outbound::Client;
 use crate::outbound::aws::Aws;
-use crate::snapshot::{Means, Snapshot};
+use crate::snapshot::{Authorizers, Means, Snapshot};
 use crate::store::{MemoryQuotas, MemoryRates};
 
 /// Loads, compiles, and shows what was found.
@@ -37,7 +37,8 @@ pub(super) fn load(path: &Path) -> (Option<(Loaded, Snapshot)>, Problems, Arc<Aw
     let aws = Arc::new(Aws::new(Arc::clone(&client), clock::now));
     let backends = Backends::new(Arc::clone(&client), Arc::clone(&aws));
     let (rates, quotas, metrics) = (MemoryRates::new(clock::monotonic()), MemoryQuotas::default(), Metrics::new());
-    let means = Means { backends: &backends, metrics: &metrics, rates: &rates, quotas: &quotas };
+    let authorizers = Authorizers::new(Arc::clone(&aws), Arc::clone(&client));
+    let means = Means { backends: &backends, metrics: &metrics, authorizers: &authorizers, rates: &rates, quotas: &quotas };
     let (compiled, problems) = control::compile(path, &means);
     if let Some((loaded, _)) = &compiled {
         client.origins().set_vpc_links(&loaded.account.vpc_links);

@@ -46,10 +46,11 @@ fn update_usage(gateway: &Gateway, plan: &str, key: &str, content: &[u8]) -> (u1
     };
     let Some(store) = gateway.durable() else { return refused(404, "no usage is counted") };
     let patch: Value = serde_json::from_slice(content).unwrap_or_default();
-    let operation = &patch["patchOperations"][0];
-    let remaining = match (operation["op"].as_str(), operation["path"].as_str(), &operation["value"]) {
-        (Some("replace"), Some("/remaining"), Value::String(text)) => text.parse().ok(),
-        (Some("replace"), Some("/remaining"), Value::Number(number)) => number.as_u64(),
+    let operation = patch.pointer("/patchOperations/0").cloned().unwrap_or_default();
+    let text = |name: &str| operation.get(name).and_then(Value::as_str);
+    let remaining = match (text("op"), text("path"), operation.get("value")) {
+        (Some("replace"), Some("/remaining"), Some(Value::String(text))) => text.parse().ok(),
+        (Some("replace"), Some("/remaining"), Some(Value::Number(number))) => number.as_u64(),
         _ => None,
     };
     let Some(remaining) = remaining else { return refused(400, "Invalid patch path: only /remaining can be replaced, by a number") };

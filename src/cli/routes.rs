@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::args::{Check, Format};
 use super::check::load;
 use super::{DONE, REFUSED, output};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Access, AuthorizerEvent, Snapshot};
 
 /// Prints every method of every stage.
 pub(super) fn routes(arguments: &Check) -> u8 {
@@ -23,14 +23,14 @@ pub(super) fn routes(arguments: &Check) -> u8 {
 }
 
 /// One line of the table.
-struct Row([String; 8]);
+struct Row([String; 9]);
 
-const HEADINGS: [&str; 8] = ["API", "STAGE", "METHOD", "PATH", "INTEGRATION", "KEY", "THROTTLE", "NOTE"];
+const HEADINGS: [&str; 9] = ["API", "STAGE", "METHOD", "PATH", "INTEGRATION", "AUTHORIZATION", "KEY", "THROTTLE", "NOTE"];
 
 impl Row {
     fn to_json(&self) -> Value {
-        let [api, stage, method, path, integration, key, throttle, note] = &self.0;
-        json!({ "api": api, "stage": stage, "method": method, "path": path, "integration": integration, "key": key, "throttle": throttle, "note": note })
+        let [api, stage, method, path, integration, authorization, key, throttle, note] = &self.0;
+        json!({ "api": api, "stage": stage, "method": method, "path": path, "integration": integration, "authorization": authorization, "key": key, "throttle": throttle, "note": note })
     }
 }
 
@@ -40,17 +40,24 @@ fn rows(snapshot: &Snapshot) -> Vec<Row> {
         let release = &stage.release;
         for operation in &release.operations {
             let uri = operation.integration.uri.as_ref().map(|uri| format!(" {}", uri.value)).unwrap_or_default();
-            let note = match operation.not_enforced {
-                Some(what) => format!("refused: {what} is not enforced yet"),
-                None if operation.streams => "streams".to_owned(),
-                None => String::new(),
+            let authorization = match &operation.access {
+                Access::Open => "NONE",
+                Access::Iam => "AWS_IAM",
+                Access::Authorizer(authorizer, _) => match authorizer.event {
+                    AuthorizerEvent::Token | AuthorizerEvent::Request => "CUSTOM",
+                    AuthorizerEvent::CognitoToken => "COGNITO_USER_POOLS",
+                    AuthorizerEvent::Jwt => "JWT",
+                },
+                Access::Nobody => "nobody",
             };
+            let note = if operation.streams { "streams" } else { "" }.to_owned();
             rows.push(Row([
                 release.facts.api_id.to_string(),
                 release.facts.stage.to_string(),
                 operation.method_name.to_string(),
                 operation.resource.path.to_string(),
                 format!("{}{uri}", operation.integration.integration_type.name()),
+                authorization.to_owned(),
                 if operation.api_key_required { "required" } else { "" }.to_owned(),
                 operation.throttle.as_ref().map_or_else(String::new, |bucket| bucket.to_string()),
                 note,
@@ -64,7 +71,7 @@ fn table(rows: &[Row]) -> String {
     let headings = Row(HEADINGS.map(str::to_owned));
     let all = || std::iter::once(&headings).chain(rows);
     let widths: Vec<usize> =
-        (0..8).map(|column| all().filter_map(|row| row.0.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)).collect();
+        (0..9).map(|column| all().filter_map(|row| row.0.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)).collect();
     let mut text = String::new();
     for row in all() {
         let cells: Vec<String> = row.0.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();

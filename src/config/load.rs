@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::process::{self, Process};
-use super::{account, api_keys, aws, domain_names, environment, parts_not_served, usage_plans};
+use super::{account, api_keys, aws, domain_names, environment, iam_principals, parts_not_served, usage_plans};
 use crate::apigateway::account::Account;
 use crate::document::{Fields, Limits, Node, Problems, Source, parse, source};
 use crate::openapi;
@@ -58,6 +58,7 @@ fn read(root: &Node, files: &mut Files, problems: &mut Problems) -> Option<(Proc
     account.apis = account::apis(&known, &account, files, problems);
     account.usage_plans = usage_plans::usage_plans(&mut fields, &known, problems);
     account.api_keys = api_keys::api_keys(&mut fields, &account.usage_plans, files, problems);
+    account.iam_principals = iam_principals::iam_principals(&mut fields, problems);
     let beside = |node: &Node, path: &str| files.beside(node, path);
     account.domain_names = domain_names::domain_names(&mut fields, &known, &beside, problems);
     fields.finish(problems);

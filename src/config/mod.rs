@@ -5,6 +5,7 @@ mod api_keys;
 mod aws;
 mod domain_names;
 mod environment;
+mod iam_principals;
 mod key_file;
 mod load;
 mod parts_not_served;

@@ -12,10 +12,6 @@ pub(super) fn check(fields: &mut Fields<'_>, problems: &mut Problems) {
     for node in fields.list("functions", problems) {
         function(node, problems);
     }
-    for node in fields.list("iamPrincipals", problems) {
-        // No message shows a line that may hold the secret key.
-        problems.secretly(|problems| iam_principal(node, problems));
-    }
     if let Some(node) = fields.take("fleet") {
         not_served(node, "fleet", problems);
     }
@@ -38,14 +34,4 @@ fn function(node: &Node, problems: &mut Problems) {
     ]);
     fields.finish(problems);
     not_served(node, "functions that run here", problems);
-}
-
-fn iam_principal(node: &Node, problems: &mut Problems) {
-    let Some(mut fields) = Fields::of(node, "an IAM principal", problems) else { return };
-    fields.required_string("arn", problems);
-    fields.required_string("accessKeyId", problems);
-    fields.required_string("secretAccessKey", problems);
-    fields.ignore(&["policies", "sessionToken"]);
-    fields.finish(problems);
-    not_served(node, "IAM principals", problems);
 }

@@ -11,7 +11,7 @@ use crate::document::{Problems, Severity};
 use crate::observe::Metrics;
 use crate::outbound::Client;
 use crate::outbound::aws::Aws;
-use crate::snapshot::{self, Current, Means, Snapshot};
+use crate::snapshot::{self, Authorizers, Current, Means, Snapshot};
 use crate::store::{Clock, Embedded, MemoryQuotas, MemoryRates, QuotaStore};
 
 /// The configuration that a gateway runs, and how it is replaced.
@@ -22,6 +22,7 @@ pub struct Gateway {
     metrics: Arc<Metrics>,
     client: Arc<Client>,
     aws: Arc<Aws>,
+    authorizers: Authorizers,
     rates: MemoryRates,
     quotas: Mutex<Option<Arc<Embedded>>>,
     clock: fn() -> SystemTime,
@@ -64,12 +65,14 @@ impl Gateway {
         let aws = Arc::new(Aws::new(Arc::clone(&client), clock));
         let backends = Backends::new(Arc::clone(&client), Arc::clone(&aws));
         let rates = MemoryRates::new(monotonic);
+        let authorizers = Authorizers::new(Arc::clone(&aws), Arc::clone(&client));
         Self {
             path,
             backends,
             metrics,
             client,
             aws,
+            authorizers,
             rates,
             quotas: Mutex::default(),
             clock,
@@ -110,7 +113,13 @@ impl Gateway {
         let (loaded, mut problems) = config::load(&self.path);
         let Some(loaded) = loaded else { return Err(problems) };
         let Some(quotas) = self.quotas(&loaded, &mut problems) else { return Err(problems) };
-        let means = Means { backends: &self.backends, metrics: &self.metrics, rates: &self.rates, quotas: &*quotas };
+        let means = Means {
+            backends: &self.backends,
+            metrics: &self.metrics,
+            authorizers: &self.authorizers,
+            rates: &self.rates,
+            quotas: &*quotas,
+        };
         let snapshot = snapshot::compile(&loaded.account, &means, &mut problems);
         match Some((loaded, snapshot)) {
             Some((loaded, snapshot)) if !problems.has_errors() => Ok(Reloaded {

@@ -5,7 +5,8 @@ use super::integration_response::response_parameters;
 use super::operation::{known_extensions, media_type};
 use crate::apigateway::api::{Api, ApiKeySource};
 use crate::apigateway::gateway_response::GatewayResponse;
-use crate::document::{Entry, Fields, Node, Problems, Severity, nearest};
+use crate::apigateway::policy::Policy;
+use crate::document::{Entry, Fields, Node, Problems, Severity, Spanned, nearest};
 use crate::exchange::ResponseType;
 use crate::mapping::expression::Scope;
 use crate::mapping::substitution::Substitution;
@@ -57,14 +58,14 @@ impl Reader<'_> {
                 .warning(node, "`x-amazon-apigateway-cors` is for HTTP APIs and has no effect on a REST API")
                 .help("CORS for REST APIs: an OPTIONS method with a mock integration");
         }
-        api.has_policy = field("x-amazon-apigateway-policy").is_some();
+        api.policy = field("x-amazon-apigateway-policy").map(|node| policy(node, problems));
         api.disable_execute_api_endpoint = self.disabled_endpoint();
-        let schemes = self.schemes().map(Node::entries).unwrap_or_default();
-        api.authorizers = schemes
-            .iter()
-            .filter(|scheme| scheme.node.get("x-amazon-apigateway-authorizer").is_some())
-            .map(|scheme| scheme.key.clone())
-            .collect();
+        let schemes: Vec<_> =
+            self.schemes().map(Node::entries).unwrap_or_default().iter().map(|entry| (entry.key.clone(), entry.node.clone())).collect();
+        for (name, scheme) in schemes {
+            let Some(scheme) = self.resolve(&scheme, problems) else { continue };
+            api.authorizers.extend(self.authorizer(&name, &scheme, problems));
+        }
         self.gateway_responses(api, problems);
     }
 
@@ -108,4 +109,16 @@ fn gateway_response(entry: &Entry, problems: &mut Problems) -> Option<GatewayRes
     };
     fields.finish(problems);
     Some(response)
+}
+
+/// Reads a resource policy, so that its mistakes are told with the definition. A policy may be written as text that holds JSON.
+fn policy(node: &Node, problems: &mut Problems) -> Spanned<serde_json::Value> {
+    let document = match node.as_str() {
+        Some(text) => serde_json::from_str(text).unwrap_or_default(),
+        None => node.to_json(),
+    };
+    if let Err(error) = Policy::parse(&document, "") {
+        problems.error(node, format!("Invalid policy document: {error}"));
+    }
+    Spanned::at(node, document)
 }

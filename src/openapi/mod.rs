@@ -2,6 +2,7 @@
 //!
 //! What API Gateway lets pass and the standards do not is let pass here too; what it refuses is refused in its words.
 
+mod authorizer;
 mod extensions;
 mod integration;
 mod integration_response;

@@ -258,7 +258,7 @@ fn proxied(asked: Asked<'_>, host: HeaderValue, mapped: &Mapped) -> Fields {
     let client = &asked.request.request.fields;
     let mut fields = Fields::with_capacity(client.len() + 8);
     fields.append(HOST, host);
-    for field in client.iter().filter(|field| standard_headers::is_proxied(&field.name)) {
+    for field in client.iter().filter(|field| standard_headers::is_proxied(&field.name) && !standard_headers::is_signature(field)) {
         fields.append(field.name.clone(), field.value.clone());
     }
     standard_headers::forwarded_for(&mut fields, client.text("x-forwarded-for"), &asked.request.request.peer);

@@ -7,7 +7,7 @@ use super::integration_request::Asked;
 use super::standard_headers;
 use crate::apigateway::integration::PayloadFormat;
 use crate::exchange::{EndpointResponse, Failure, FieldName, Fields, Response, ResponseType};
-use crate::mapping::lambda_proxy::{Event, Payload, payload_1, payload_2, result_1, result_2};
+use crate::mapping::lambda_proxy::{Event, Payload, authorizer_request, payload_1, payload_2, result_1, result_2};
 
 const CONTENT_TYPE: FieldName = FieldName::from_static("Content-Type");
 const TRACE_ID: FieldName = FieldName::from_static("X-Amzn-Trace-Id");
@@ -31,6 +31,19 @@ pub(super) fn event(asked: Asked<'_>, content: &Bytes) -> Bytes {
     .into()
 }
 
+/// The event of a REQUEST authorizer: the proxy event without its content.
+pub(super) fn authorizer_event(asked: Asked<'_>, method_arn: &str) -> Bytes {
+    let fields = event_fields(asked);
+    let event = Event {
+        request: asked.request,
+        fields: &fields,
+        context: asked.context,
+        stage_variables: &asked.release.variables,
+        payload: Payload { content: &[], is_binary: false },
+    };
+    authorizer_request(&event, method_arn).into()
+}
+
 /// The client's fields as a function sees them. `Authorization` and `User-Agent` come in their usual spelling (recorded); a signature stays
 /// behind.
 fn event_fields(asked: Asked<'_>) -> Fields {
@@ -38,8 +51,7 @@ fn event_fields(asked: Asked<'_>) -> Fields {
     let mut fields = Fields::with_capacity(client.len() + 5);
     for field in client {
         let name = &field.name;
-        let is_signature = name.is("Authorization") && field.value.as_bytes().starts_with(b"AWS4-HMAC-SHA256");
-        if is_signature || standard_headers::is_set_for_functions(name) {
+        if standard_headers::is_signature(field) || standard_headers::is_set_for_functions(name) {
             continue;
         }
         let name = match () {

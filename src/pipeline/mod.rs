@@ -17,9 +17,9 @@ use crate::snapshot::{Current, Operation, Release};
 mod address;
 mod api_key;
 mod arrival;
+mod authorize;
 mod explain;
 mod gateway_response;
-mod guard;
 mod integration_request;
 mod integration_response;
 mod lambda_proxy;
@@ -50,6 +50,8 @@ pub struct Exchange {
     stage: Option<Arc<crate::snapshot::Stage>>,
     operation: Option<usize>,
     refused: Option<Failure>,
+    /// Whether admission waits for the content that a signature covers.
+    waits_for_content: bool,
 }
 
 /// What the server is to do after admission.
@@ -123,7 +125,7 @@ impl Pipeline {
             Err(failure) => (None, None, request.path.clone(), Some(failure)),
         };
         let request = MethodRequest::new(request, resource_path, PathParameters::default());
-        Exchange { context, request, release, stage, operation: None, refused }
+        Exchange { context, request, release, stage, operation: None, refused, waits_for_content: false }
     }
 
     /// Admit: finds the method and lets the request through, or answers it.
@@ -139,11 +141,11 @@ impl Pipeline {
             return Err(failure);
         }
         route(exchange)?;
+        if !self.let_in(exchange, None).await? {
+            exchange.waits_for_content = true;
+            return Ok(Next::Content { limit: exchange.asked()?.release.content_limit });
+        }
         let asked = exchange.asked()?;
-        guard::check(asked.operation)?;
-        self.limit(exchange)?;
-        let asked = exchange.asked()?;
-        validate::parameters(asked.operation, asked.request)?;
         // Content in a coding is decoded on its way, so it cannot pass as it arrives.
         let coded = asked.request.request.fields.contains("content-encoding");
         if asked.operation.streams && !coded {
@@ -153,13 +155,24 @@ impl Pipeline {
         Ok(Next::Content { limit: asked.release.content_limit })
     }
 
+    /// Who may call, how much, and with which parameters; false: content has to be read first.
+    async fn let_in(&self, exchange: &mut Exchange, content: Option<&Bytes>) -> Result<bool, Failure> {
+        let authorize::Decision::Allowed(caller) = authorize::decide(exchange.asked()?, content).await? else { return Ok(false) };
+        exchange.context.authorizer = caller.authorizer;
+        exchange.context.identity.other.extend(caller.identity);
+        self.limit(exchange, caller.usage_identifier_key.as_deref())?;
+        let asked = exchange.asked()?;
+        validate::parameters(asked.operation, asked.request)?;
+        Ok(true)
+    }
+
     /// Key, throttles, quota: who may call how much.
     #[expect(clippy::unused_self, reason = "a step of the pipeline like the others")]
-    fn limit(&self, exchange: &mut Exchange) -> Result<(), Failure> {
+    fn limit(&self, exchange: &mut Exchange, usage_identifier_key: Option<&str>) -> Result<(), Failure> {
         let Asked { release, operation, request, context } = exchange.asked()?;
-        let subscription = api_key::find(release, operation, request, None)?;
+        let subscription = api_key::find(release, operation, request, usage_identifier_key)?;
         let identity = subscription.map(|subscription| {
-            let value = api_key::value(release, request, None).unwrap_or_default();
+            let value = api_key::value(release, request, usage_identifier_key).unwrap_or_default();
             (Box::<str>::from(value), Box::<str>::from(&*subscription.key.id))
         });
         let limited = throttle::take(release, operation, exchange.operation.unwrap_or_default(), subscription)
@@ -173,6 +186,13 @@ impl Pipeline {
 
     /// Complete: from the whole content to the whole response.
     pub async fn complete(&self, exchange: &mut Exchange, content: Bytes) -> Response {
+        if std::mem::take(&mut exchange.waits_for_content) {
+            let unreadable = || Failure::configuration("a signature was to be checked with content that is not there");
+            let admitted = self.let_in(exchange, Some(&content)).await.and_then(|decided| if decided { Ok(()) } else { Err(unreadable()) });
+            if let Err(failure) = admitted {
+                return self.fail(exchange, failure);
+            }
+        }
         let answered = match ask(exchange, content) {
             Ok(asking) => asking.await,
             Err(failure) => Err(failure),

@@ -6,7 +6,7 @@
 use http::HeaderValue;
 
 use crate::apigateway::integration::IntegrationType;
-use crate::exchange::{Context, FieldName, Fields, Peer};
+use crate::exchange::{Context, Field, FieldName, Fields, Peer};
 
 /// Not seen by mappings, templates or endpoints.
 const DROPPED_ON_ARRIVAL: [&str; 12] = [
@@ -95,6 +95,11 @@ fn lists(value: &HeaderValue, name: &FieldName) -> bool {
 /// Whether a proxy integration passes this field of the client on to its endpoint.
 pub(crate) fn is_proxied(name: &FieldName) -> bool {
     !among(name, &NOT_PROXIED) && !among(name, &HOP_BY_HOP)
+}
+
+/// Whether a field is a client's Signature Version 4, which is for this gateway alone.
+pub(crate) fn is_signature(field: &Field) -> bool {
+    field.name.is("Authorization") && field.value.as_bytes().starts_with(b"AWS4-HMAC-SHA256")
 }
 
 /// What becomes of a field that a mapping sets on the integration request.

@@ -1,11 +1,13 @@
 //! What an `AWS` or `AWS_PROXY` integration calls, once a stage's variables are in its ARN.
 
+use std::sync::Arc;
+
 use super::endpoint_uri::{CallOptions, EndpointUri, InvalidEndpoint};
 use crate::apigateway::account::Account;
 use crate::apigateway::arn::{IntegrationArn, is_function};
 use crate::apigateway::aws::{AwsSettings, Protocol, protocol, signing_name};
 use crate::apigateway::service_action::ServiceAction;
-use crate::exchange::encode_path_segment;
+use crate::exchange::{Endpoint, encode_path_segment};
 use crate::outbound::aws::Scope;
 
 /// A call of one of AWS's services.
@@ -87,6 +89,24 @@ fn asked_in(protocol: Protocol, base: &str, configured: bool, name: &str) -> (St
             (format!("{base}/"), AwsCallKind::Json { target, content_type: format!("application/x-amz-json-{version}").into() })
         }
         Protocol::Query => (format!("{base}/?Action={name}"), AwsCallKind::Other),
+    }
+}
+
+/// Where Lambda answers, its region, and the function.
+type NamedFunction = (Arc<Endpoint>, Box<str>, Arc<str>);
+
+/// A function that an authorizer names: where Lambda answers, its region, and the function as one encoded segment.
+///
+/// # Errors
+/// When the ARN names none.
+pub(super) fn function(arn: &str, settings: &AwsSettings) -> Result<NamedFunction, InvalidEndpoint> {
+    let (uri, call) = parse(arn, settings, &CallOptions::default())?;
+    let (endpoint, _) = uri.endpoint(|_| None)?;
+    let target = IntegrationArn::parse(arn).map_err(|_| InvalidEndpoint)?.target.trim_start_matches('/');
+    let function = LAMBDA.iter().find_map(|(before, after)| target.strip_prefix(before)?.strip_suffix(after));
+    match (call.kind, function) {
+        (AwsCallKind::Lambda, Some(function)) => Ok((endpoint, call.scope.region, encode_function(function).into())),
+        _ => Err(InvalidEndpoint),
     }
 }
 

@@ -1,9 +1,11 @@
 //! An account's nouns into a snapshot: the only way to make one.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use super::authorizers::{self, Access, Authorizers};
 use super::aws_call::{self, AwsCall, AwsCallKind};
 use super::endpoint_uri::{CallOptions, EndpointUri};
 use super::gateway_responses::GatewayResponses;
@@ -12,7 +14,8 @@ use super::routes::Routes;
 use super::subscriptions::{ApiKeys, StagePlans, account_throttle, method_throttle, usage_plans};
 use super::{Snapshot, Stage};
 use crate::apigateway::account::{Account, ApiWithStages};
-use crate::apigateway::api::{Api, Authorization, Method, Resource};
+use crate::apigateway::api::{Api, Method, Resource};
+use crate::apigateway::authorizer::IamPrincipal;
 use crate::apigateway::gateway_response::GatewayResponse;
 use crate::apigateway::integration::{Integration, IntegrationType};
 use crate::apigateway::stage;
@@ -34,8 +37,12 @@ const OWN_CONTENT: u64 = 64 << 20;
 /// Compiles everything, or says what stands in the way. Opens nothing and reads no clock.
 pub fn compile(account: &Account, means: &Means<'_>, problems: &mut Problems) -> Snapshot {
     let mut snapshot = Snapshot { usage_plans: usage_plans(account), ..Snapshot::default() };
-    let shared =
-        Shared { api_keys: Arc::new(ApiKeys::new(account, means.quotas)), account_throttle: account_throttle(account, means.rates), means };
+    let shared = Shared {
+        api_keys: Arc::new(ApiKeys::new(account, means.quotas)),
+        account_throttle: account_throttle(account, means.rates),
+        principals: Arc::new(authorizers::principals(account)),
+        means,
+    };
     for api in &account.apis {
         let models = body_models(&api.api, problems, api);
         let stages: Vec<Arc<Stage>> =
@@ -80,7 +87,7 @@ fn never_valid(stages: &[Arc<Stage>], problems: &mut Problems) {
 
 /// Calls of AWS's services are signed, so an API that makes them needs credentials from somewhere.
 fn without_credentials(account: &Account, api: &ApiWithStages, stages: &[Arc<Stage>], problems: &mut Problems) {
-    let calls_aws = |stage: &Arc<Stage>| stage.release.operations.iter().any(|operation| operation.aws.is_some());
+    let calls_aws = |stage: &Arc<Stage>| stage.release.operations.iter().any(Operation::calls_aws);
     if account.aws.has_credentials || !stages.iter().any(calls_aws) {
         return;
     }
@@ -95,6 +102,8 @@ pub struct Means<'m> {
     pub backends: &'m Backends,
     /// Where requests are counted.
     pub metrics: &'m Metrics,
+    /// What decides about callers.
+    pub authorizers: &'m Authorizers,
     /// Where token buckets are.
     pub rates: &'m dyn RateStore,
     /// Where quotas are counted.
@@ -136,6 +145,7 @@ fn compile_stage(
         deployment_id: api.deployment_id.as_str().into(),
         is_canary_request: None,
     };
+    let arn_prefix = authorizers::arn_prefix(account, api);
     let mut release = Release {
         facts: Arc::new(facts),
         routes: Routes::default(),
@@ -144,6 +154,9 @@ fn compile_stage(
             api.api.gateway_responses.iter().map(|(kind, response): &(_, GatewayResponse)| (*kind, response.clone())),
         ),
         variables: stage.variables.clone(),
+        resource_policy: authorizers::resource_policy(api, &arn_prefix),
+        arn_prefix: arn_prefix.as_str().into(),
+        principals: Arc::clone(&shared.principals),
         api_keys: Arc::clone(&shared.api_keys),
         api_key_source: api.api.api_key_source,
         plans: StagePlans::default(),
@@ -154,12 +167,15 @@ fn compile_stage(
         content_limit: if account.aws_limits { AWS_CONTENT } else { OWN_CONTENT },
         streamed_content_limit: account.aws_limits.then_some(AWS_CONTENT),
     };
+    let place = authorizers::Place { account, api, authorizers: shared.means.authorizers, arn_prefix: &arn_prefix };
+    let known = place.compile(&|text, problems| with_variables(text, &release, problems), problems);
     for resource in &api.api.resources {
         let facts = Arc::new(ResourceFacts { id: resource.id.clone(), path: resource.path.clone() });
         for method in &resource.methods {
             let Some(integration) = &method.integration else { continue };
             let place = Place { api: &api.api, resource, method, account };
             let mut operation = operation(&place, integration, &facts, &release, models, shared.means, problems);
+            operation.access = authorizers::access(method, &known);
             operation.throttle = stage_throttle(stage, &release, &resource.path, method.name(), shared.means);
             let index = release.operations.len();
             match release.routes.insert(&resource.path, method.http_method.as_ref(), index) {
@@ -178,6 +194,7 @@ fn compile_stage(
 struct Shared<'s> {
     api_keys: Arc<ApiKeys>,
     account_throttle: Option<Arc<dyn Bucket>>,
+    principals: Arc<HashMap<Box<str>, Arc<IamPrincipal>>>,
     means: &'s Means<'s>,
 }
 
@@ -212,14 +229,6 @@ fn operation(
     problems: &mut Problems,
 ) -> Operation {
     let method = place.method;
-    let not_enforced = not_enforced(place.api, method);
-    if let Some(what) = not_enforced {
-        problems.spanned(
-            Severity::Note,
-            integration,
-            format!("not enforced yet: {what}; {} {} is refused with 500", method.name(), place.resource.path),
-        );
-    }
     let (endpoint, aws) = endpoint(place, &integration.value, release, problems);
     let body_validators: Vec<_> = if method.request_validator.body {
         method
@@ -233,7 +242,7 @@ fn operation(
     Operation {
         resource: Arc::clone(facts),
         method_name: method.name().into(),
-        not_enforced,
+        access: Access::Nobody,
         api_key_required: method.api_key_required,
         throttle: None,
         request_validator: method.request_validator,
@@ -246,16 +255,6 @@ fn operation(
         integration: Arc::clone(&integration.value),
         endpoint,
         aws,
-    }
-}
-
-/// What a method asks for and this build cannot do. Such a method is refused rather than served without it.
-const fn not_enforced(api: &Api, method: &Method) -> Option<&'static str> {
-    match &method.authorization {
-        _ if api.has_policy => Some("a resource policy"),
-        Authorization::AwsIam => Some("AWS_IAM authorization"),
-        Authorization::Authorizer { .. } => Some("an authorizer"),
-        Authorization::None => None,
     }
 }
 

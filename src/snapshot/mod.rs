@@ -1,6 +1,7 @@
 //! What requests read: everything that files and stages decide, decided.
 
 pub mod addresses;
+mod authorizers;
 mod aws_call;
 mod compile;
 pub mod endpoint_uri;
@@ -16,6 +17,7 @@ use arc_swap::ArcSwap;
 use crate::apigateway::stage::AccessLogSettings;
 use crate::store::Quota;
 
+pub use authorizers::{Access, AuthorizerEvent, Authorizers, StageAuthorizer};
 pub use aws_call::{AwsCall, AwsCallKind};
 pub use compile::{Means, compile};
 pub use gateway_responses::GatewayResponses;
@@ -46,7 +48,7 @@ impl Snapshot {
     /// Whether anything in it calls one of AWS's services.
     #[must_use]
     pub fn calls_aws(&self) -> bool {
-        self.stages.iter().flat_map(|stage| &stage.release.operations).any(|operation| operation.aws.is_some())
+        self.stages.iter().flat_map(|stage| &stage.release.operations).any(Operation::calls_aws)
     }
 }
 

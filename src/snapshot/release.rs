@@ -1,16 +1,20 @@
 //! A release: one deployment of an API, ready to run with one set of stage variables.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use super::authorizers::{Access, AuthorizerEvent};
 use super::aws_call::AwsCall;
 use super::endpoint_uri::EndpointUri;
 use super::gateway_responses::GatewayResponses;
 use super::routes::Routes;
 use super::subscriptions::{ApiKeys, StagePlans};
 use crate::apigateway::api::{ApiKeySource, RequestValidator, RequiredParameter};
+use crate::apigateway::authorizer::IamPrincipal;
 use crate::apigateway::integration::Integration;
+use crate::apigateway::policy::Policy;
 use crate::backend::Backend;
 use crate::exchange::{ResourceFacts, StageFacts};
 use crate::mapping::content_handling::BinaryMediaTypes;
@@ -31,6 +35,12 @@ pub struct Release {
     pub gateway_responses: GatewayResponses,
     /// Stage variables.
     pub variables: IndexMap<String, String>,
+    /// The beginning of every method's ARN, up to the API's id and its slash.
+    pub arn_prefix: Box<str>,
+    /// What guards all methods.
+    pub resource_policy: Option<Policy>,
+    /// Who may sign, by access key id.
+    pub principals: Arc<HashMap<Box<str>, Arc<IamPrincipal>>>,
     /// Every API key.
     pub api_keys: Arc<ApiKeys>,
     /// Where the API looks for a caller's key.
@@ -66,8 +76,8 @@ pub struct Operation {
     pub resource: Arc<ResourceFacts>,
     /// `GET`, …, or `ANY`: for tables and metrics.
     pub method_name: Box<str>,
-    /// What guards the method and cannot be enforced: such a method is refused.
-    pub not_enforced: Option<&'static str>,
+    /// Who may call it.
+    pub access: Access,
     /// Whether callers need an API key.
     pub api_key_required: bool,
     /// The stage's limit of the method.
@@ -92,4 +102,16 @@ pub struct Operation {
     pub metrics: OperationMetrics,
     /// Whether no step needs the content, so that it passes as it arrives.
     pub streams: bool,
+}
+
+impl Operation {
+    /// Whether serving it takes a signed call, of its endpoint or of a function that authorizes.
+    #[must_use]
+    pub fn calls_aws(&self) -> bool {
+        let asks_function = |access: &Access| {
+            matches!(access, Access::Authorizer(authorizer, _)
+                if matches!(authorizer.event, AuthorizerEvent::Token | AuthorizerEvent::Request))
+        };
+        self.aws.is_some() || asks_function(&self.access)
+    }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 
-use super::quota::{Memory, Meter, QuotaStore, Usage, Window};
+use super::quota::{Memory, Meter, Name, QuotaStore, Usage, Window};
 
 /// Between two writings.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -191,7 +191,7 @@ impl Shared {
     }
 }
 
-type Changed = ((Box<str>, Box<str>), Usage, Arc<Meter>);
+type Changed = (Name, Usage, Arc<Meter>);
 
 fn store(database: &Database, changed: &[Changed]) -> Result<(), Box<redb::Error>> {
     let boxed = |error: redb::Error| Box::new(error);

@@ -225,14 +225,17 @@ pub trait QuotaStore: Send + Sync + std::fmt::Debug {
     fn meters(&self, plan: &str) -> Vec<(Box<str>, Arc<Meter>)>;
 }
 
+/// A plan and a key.
+pub(super) type Name = (Box<str>, Box<str>);
+
 /// Meters in memory alone: of commands that serve nothing, and what the durable store stands on.
 #[derive(Debug, Default)]
 pub struct Memory {
-    meters: Mutex<HashMap<(Box<str>, Box<str>), Arc<Meter>>>,
+    meters: Mutex<HashMap<Name, Arc<Meter>>>,
 }
 
 impl Memory {
-    pub(super) fn all(&self) -> Vec<((Box<str>, Box<str>), Arc<Meter>)> {
+    pub(super) fn all(&self) -> Vec<(Name, Arc<Meter>)> {
         let meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
         meters.iter().map(|(name, meter)| (name.clone(), Arc::clone(meter))).collect()
     }

@@ -61,11 +61,14 @@ impl GovernorClock for Clock {
     }
 }
 
+/// A limit's figures, whether it has keys, and its buckets.
+type Known = (RateLimit, bool, Weak<dyn Bucket>);
+
 /// Buckets in this process's memory.
 #[derive(Debug)]
 pub struct Memory {
     clock: Clock,
-    known: Mutex<HashMap<Box<str>, (RateLimit, bool, Weak<dyn Bucket>)>>,
+    known: Mutex<HashMap<Box<str>, Known>>,
 }
 
 impl Memory {

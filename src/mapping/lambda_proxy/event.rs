@@ -58,8 +58,29 @@ const REQUEST_CONTEXT: [&str; 16] = [
 /// Payload format 1.0 as REST APIs send it, without `version`.
 #[must_use]
 pub fn payload_1(event: &Event<'_>) -> Vec<u8> {
-    let Event { request, context, .. } = event;
     let mut out = Writer::new(1024 + event.payload.content.len() + event.payload.content.len() / 2);
+    request_members(event, &mut out);
+    match event.payload {
+        Payload { content: [], .. } => out.member("body", &Value::Null),
+        Payload { content, is_binary: true } => out.member("body", &STANDARD.encode(content)),
+        Payload { content, .. } => out.member("body", &*String::from_utf8_lossy(content)),
+    }
+    out.member("isBase64Encoded", &(event.payload.is_binary && !event.payload.content.is_empty()));
+    out.finish()
+}
+
+/// The event of a REQUEST authorizer: the same without content.
+#[must_use]
+pub fn authorizer_request(event: &Event<'_>, method_arn: &str) -> Vec<u8> {
+    let mut out = Writer::new(1024);
+    out.member("type", "REQUEST");
+    out.member("methodArn", method_arn);
+    request_members(event, &mut out);
+    out.finish()
+}
+
+fn request_members(event: &Event<'_>, out: &mut Writer) {
+    let Event { request, context, .. } = event;
     out.member("resource", context.resource.as_deref().map_or("", |resource| &*resource.path));
     out.member("path", &*request.resource_path);
     out.member("httpMethod", request.request.http_method.as_str());
@@ -80,13 +101,6 @@ pub fn payload_1(event: &Event<'_>) -> Vec<u8> {
             out.member("authorizer", &authorizer.0);
         }
     });
-    match event.payload {
-        Payload { content: [], .. } => out.member("body", &Value::Null),
-        Payload { content, is_binary: true } => out.member("body", &STANDARD.encode(content)),
-        Payload { content, .. } => out.member("body", &*String::from_utf8_lossy(content)),
-    }
-    out.member("isBase64Encoded", &(event.payload.is_binary && !event.payload.content.is_empty()));
-    out.finish()
 }
 
 /// Payload format 2.0 (API Gateway's guide, `http-api-develop-integrations-lambda`): what is absent is left out.

@@ -3,5 +3,5 @@
 mod event;
 mod result;
 
-pub use event::{Event, Payload, payload_1, payload_2};
+pub use event::{Event, Payload, authorizer_request, payload_1, payload_2};
 pub use result::{ProxyResult, result_1, result_2};

@@ -1,0 +1,213 @@
+//! Who may call, as one stage has it: authorizers with the stage's variables in them, the resource policy, the principals.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use regex::Regex;
+
+use super::aws_call;
+use crate::apigateway::account::{Account, ApiWithStages};
+use crate::apigateway::api::{Authorization, Method};
+use crate::apigateway::authorizer::{Authorizer, AuthorizerKind, IamPrincipal};
+use crate::apigateway::policy::Policy;
+use crate::authorizer::{Audience, Authorize, Function, Jwt, KeySet, Lambda};
+use crate::document::{Problems, Severity, Spanned};
+use crate::mapping::expression::Expression;
+use crate::outbound::Client;
+use crate::outbound::aws::Aws;
+
+/// Who may call an operation.
+#[derive(Debug, Clone)]
+pub enum Access {
+    /// Anybody.
+    Open,
+    /// Callers who sign.
+    Iam,
+    /// Callers whom an authorizer lets in; with scopes, if they have one of them.
+    Authorizer(Arc<StageAuthorizer>, Vec<String>),
+    /// Nobody: the authorizer cannot be asked, which `check` has told.
+    Nobody,
+}
+
+/// An authorizer on a stage.
+#[derive(Debug)]
+pub struct StageAuthorizer {
+    /// What decides.
+    pub decides: Arc<dyn Authorize>,
+    /// Where the identity is read from.
+    pub identity_sources: Vec<Expression>,
+    /// What the first of them must match.
+    pub identity_validation: Option<Regex>,
+    /// What it is asked with.
+    pub event: AuthorizerEvent,
+}
+
+/// What an authorizer is asked with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthorizerEvent {
+    /// A function's token.
+    Token,
+    /// A function's request.
+    Request,
+    /// A Cognito token, ID or access by the method's scopes.
+    CognitoToken,
+    /// Any other token.
+    Jwt,
+}
+
+/// What authorizers are made with; keys that were fetched stay through reloads.
+#[derive(Debug)]
+pub struct Authorizers {
+    aws: Arc<Aws>,
+    client: Arc<Client>,
+    keys: Mutex<HashMap<String, Arc<KeySet>>>,
+}
+
+impl Authorizers {
+    /// Authorizers that ask through these.
+    #[must_use]
+    pub fn new(aws: Arc<Aws>, client: Arc<Client>) -> Self {
+        Self { aws, client, keys: Mutex::default() }
+    }
+
+    fn keys(&self, address: &str, make: impl FnOnce() -> KeySet) -> Arc<KeySet> {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(keys.entry(address.to_owned()).or_insert_with(|| Arc::new(make())))
+    }
+}
+
+/// What a stage's authorizers are compiled from.
+pub(super) struct Place<'a> {
+    pub(super) account: &'a Account,
+    pub(super) api: &'a ApiWithStages,
+    pub(super) authorizers: &'a Authorizers,
+    /// Up to the API's id and its slash.
+    pub(super) arn_prefix: &'a str,
+}
+
+/// The beginning of the ARN of every method of an API.
+pub(super) fn arn_prefix(account: &Account, api: &ApiWithStages) -> String {
+    let partition = if account.region.starts_with("cn-") { "aws-cn" } else { "aws" };
+    format!("arn:{partition}:execute-api:{}:{}:{}/", account.region, account.account_id, api.id.value)
+}
+
+/// The resource policy; what cannot be read was told with the definition, and guards as one that allows nothing.
+pub(super) fn resource_policy(api: &ApiWithStages, arn_prefix: &str) -> Option<Policy> {
+    api.api.policy.as_ref().map(|policy| Policy::parse(&policy.value, arn_prefix).unwrap_or_default())
+}
+
+/// Principals by their access keys' ids.
+pub(super) fn principals(account: &Account) -> HashMap<Box<str>, Arc<IamPrincipal>> {
+    account.iam_principals.iter().map(|principal| (principal.access_key_id.as_str().into(), Arc::new(principal.clone()))).collect()
+}
+
+impl Place<'_> {
+    /// Every authorizer of the API, by name. `with_variables` puts the stage's variables in.
+    pub(super) fn compile(
+        &self,
+        with_variables: &dyn Fn(&Spanned<String>, &mut Problems) -> String,
+        problems: &mut Problems,
+    ) -> HashMap<String, Arc<StageAuthorizer>> {
+        let mut compiled = HashMap::new();
+        for authorizer in &self.api.api.authorizers {
+            if let Some(decides) = self.decides(authorizer, with_variables, problems) {
+                let event = match authorizer.kind {
+                    AuthorizerKind::Token { .. } => AuthorizerEvent::Token,
+                    AuthorizerKind::Request { .. } => AuthorizerEvent::Request,
+                    AuthorizerKind::CognitoUserPools { .. } => AuthorizerEvent::CognitoToken,
+                    AuthorizerKind::Jwt { .. } => AuthorizerEvent::Jwt,
+                };
+                let identity_validation = authorizer.identity_validation.clone().filter(|_| event == AuthorizerEvent::Token);
+                let identity_sources = authorizer.identity_sources.clone();
+                compiled
+                    .insert(authorizer.name.clone(), Arc::new(StageAuthorizer { decides, identity_sources, identity_validation, event }));
+            }
+        }
+        compiled
+    }
+
+    fn decides(
+        &self,
+        authorizer: &Authorizer,
+        with_variables: &dyn Fn(&Spanned<String>, &mut Problems) -> String,
+        problems: &mut Problems,
+    ) -> Option<Arc<dyn Authorize>> {
+        let ttl = authorizer.result_ttl_seconds;
+        match &authorizer.kind {
+            AuthorizerKind::Token { uri } => self.function(uri, false, ttl, with_variables, problems),
+            AuthorizerKind::Request { uri, simple_responses } => self.function(uri, *simple_responses, ttl, with_variables, problems),
+            AuthorizerKind::CognitoUserPools { provider_arns, jwks_file } => {
+                let mut issuers = Vec::new();
+                for arn in provider_arns {
+                    let text = with_variables(arn, problems);
+                    let Some((issuer, keys)) = self.user_pool(&text) else {
+                        problems.spanned(Severity::Error, arn, format!("`{text}` is no ARN of a user pool"));
+                        problems.help("such as arn:aws:cognito-idp:{region}:{account}:userpool/{pool id}");
+                        continue;
+                    };
+                    let keys = match jwks_file {
+                        Some(file) => self.file(file, problems)?,
+                        None => self.authorizers.keys(&keys, || KeySet::at(Arc::clone(&self.authorizers.client), &keys)),
+                    };
+                    issuers.push((issuer, keys));
+                }
+                Some(Arc::new(Jwt::new(issuers, Audience::Cognito(authorizer.identity_validation.clone()), ttl > 0)))
+            }
+            AuthorizerKind::Jwt { issuer, audience, jwks_file } => {
+                let keys = match jwks_file {
+                    Some(file) => self.file(file, problems)?,
+                    None => self.authorizers.keys(&issuer.value, || KeySet::of_issuer(Arc::clone(&self.authorizers.client), &issuer.value)),
+                };
+                Some(Arc::new(Jwt::new(vec![(issuer.value.clone(), keys)], Audience::OneOf(audience.clone()), ttl > 0)))
+            }
+        }
+    }
+
+    fn function(
+        &self,
+        uri: &Spanned<String>,
+        simple_responses: bool,
+        ttl_seconds: u32,
+        with_variables: &dyn Fn(&Spanned<String>, &mut Problems) -> String,
+        problems: &mut Problems,
+    ) -> Option<Arc<dyn Authorize>> {
+        let text = with_variables(uri, problems);
+        let Ok((endpoint, region, name)) = aws_call::function(&text, &self.account.aws) else {
+            problems.spanned(Severity::Error, uri, format!("Invalid Authorizer URI: {text}"));
+            problems.help("such as arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{function ARN}/invocations");
+            return None;
+        };
+        let function = Function { endpoint, region, name, arn_prefix: self.arn_prefix.into(), simple_responses };
+        Some(Arc::new(Lambda::new(Arc::clone(&self.authorizers.aws), function, ttl_seconds)))
+    }
+
+    /// A user pool's issuer, and where its keys are.
+    fn user_pool(&self, arn: &str) -> Option<(String, String)> {
+        let parts: Vec<&str> = arn.splitn(6, ':').collect();
+        let ["arn", _, "cognito-idp", region, _, pool] = parts.as_slice() else { return None };
+        let pool = pool.strip_prefix("userpool/").filter(|pool| !pool.is_empty() && !pool.contains('/'))?;
+        let (endpoint, _) = self.account.aws.endpoint("cognito-idp", region);
+        Some((format!("https://cognito-idp.{region}.amazonaws.com/{pool}"), format!("{endpoint}/{pool}/.well-known/jwks.json")))
+    }
+
+    fn file(&self, text: &Spanned<String>, problems: &mut Problems) -> Option<Arc<KeySet>> {
+        match KeySet::from_text(Arc::clone(&self.authorizers.client), &text.value) {
+            Ok(keys) => Some(Arc::new(keys)),
+            Err(error) => {
+                problems.spanned(Severity::Error, text, format!("`jwksFile` holds no key set: {error}"));
+                None
+            }
+        }
+    }
+}
+
+/// Who may call a method.
+pub(super) fn access(method: &Method, authorizers: &HashMap<String, Arc<StageAuthorizer>>) -> Access {
+    match &method.authorization {
+        Authorization::None => Access::Open,
+        Authorization::AwsIam => Access::Iam,
+        Authorization::Authorizer { name, scopes } => {
+            authorizers.get(name).map_or(Access::Nobody, |authorizer| Access::Authorizer(Arc::clone(authorizer), scopes.clone()))
+        }
+    }
+}
