@@ -5,6 +5,7 @@ pub mod api;
 pub mod arn;
 pub mod authorizer;
 pub mod aws;
+pub mod deployment;
 pub mod gateway_response;
 pub mod integration;
 pub mod policy;

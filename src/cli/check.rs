@@ -15,7 +15,7 @@ use crate::observe::Metrics;
 use crate::outbound::Client;
 use crate::outbound::aws::Aws;
 use crate::snapshot::{Authorizers, Means, Snapshot};
-use crate::store::{MemoryQuotas, MemoryRates};
+use crate::store::{Caches, MemoryQuotas, MemoryRates};
 
 /// Loads, compiles, and shows what was found.
 pub(super) fn check(arguments: &Check) -> u8 {
@@ -38,7 +38,14 @@ pub(super) fn load(path: &Path) -> (Option<(Loaded, Snapshot)>, Problems, Arc<Aw
     let backends = Backends::new(Arc::clone(&client), Arc::clone(&aws));
     let (rates, quotas, metrics) = (MemoryRates::new(clock::monotonic()), MemoryQuotas::default(), Metrics::new());
     let authorizers = Authorizers::new(Arc::clone(&aws), Arc::clone(&client));
-    let means = Means { backends: &backends, metrics: &metrics, authorizers: &authorizers, rates: &rates, quotas: &quotas };
+    let means = Means {
+        backends: &backends,
+        metrics: &metrics,
+        authorizers: &authorizers,
+        rates: &rates,
+        quotas: &quotas,
+        caches: &Caches::default(),
+    };
     let (compiled, problems) = control::compile(path, &means);
     if let Some((loaded, _)) = &compiled {
         client.origins().set_vpc_links(&loaded.account.vpc_links);

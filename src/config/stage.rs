@@ -4,11 +4,13 @@ use indexmap::IndexMap;
 
 use super::parts_not_served::not_served;
 use crate::apigateway::api::Api;
-use crate::apigateway::stage::{AccessLogSettings, LogDestination, MethodSettings, Stage};
+use crate::apigateway::stage::{
+    AccessLogSettings, CanarySettings, LogDestination, MethodSettings, Stage, StickyBy, UnauthorizedCacheControl,
+};
 use crate::document::{Fields, Node, Problems, Severity, Spanned, nearest};
 
 /// What `aws apigateway get-stage` prints and a gateway that you run has no use for.
-const AWS_ONLY: [&str; 11] = [
+const AWS_ONLY: [&str; 10] = [
     "description",
     "createdDate",
     "lastUpdatedDate",
@@ -18,8 +20,13 @@ const AWS_ONLY: [&str; 11] = [
     "documentationVersion",
     "tracingEnabled",
     "cacheClusterStatus",
-    "cacheClusterSize",
     "restApiId",
+];
+
+const STRATEGIES: [(&str, UnauthorizedCacheControl); 3] = [
+    ("FAIL_WITH_403", UnauthorizedCacheControl::FailWith403),
+    ("SUCCEED_WITH_RESPONSE_HEADER", UnauthorizedCacheControl::SucceedWithResponseHeader),
+    ("SUCCEED_WITHOUT_RESPONSE_HEADER", UnauthorizedCacheControl::SucceedWithoutResponseHeader),
 ];
 
 /// Reads one stage.
@@ -40,37 +47,64 @@ pub(super) fn read(
         variables: variables(fields.take("variables"), problems),
         method_settings: method_settings(fields.take("methodSettings"), api, problems),
         access_log: fields.take("accessLogSettings").and_then(|node| access_log(node, beside, problems)),
+        cache_capacity: cache_capacity(&mut fields, problems),
+        canary: fields.take("canarySettings").filter(|node| !node.is_null()).and_then(|node| canary(node, problems)),
+        deployment: None,
     };
-    for name in ["canarySettings", "deploymentId"] {
-        if let Some(node) = fields.take(name) {
-            check_canary(name, node, problems);
-            not_served(node, name, problems);
-        }
-    }
-    if fields.boolean("cacheClusterEnabled", problems) == Some(true)
-        && let Some(node) = fields.take("cacheClusterEnabled")
-    {
-        not_served(node, "the response cache", problems);
+    if let Some(node) = fields.take("deploymentId") {
+        not_served(node, "deploymentId", problems);
     }
     fields.ignore(&AWS_ONLY);
     fields.finish(problems);
     Some(stage)
 }
 
-fn check_canary(name: &str, node: &Node, problems: &mut Problems) {
-    if name != "canarySettings" {
-        return;
+/// API Gateway's sizes, in gigabytes as it writes them.
+const CACHE_SIZES: [(&str, u64); 8] = [
+    ("0.5", 536_870_912),
+    ("1.6", 1_717_986_918),
+    ("6.1", 6_549_825_126),
+    ("13.5", 14_495_514_624),
+    ("28.4", 30_494_267_801),
+    ("58.2", 62_491_774_156),
+    ("118", 126_701_535_232),
+    ("237", 254_476_812_288),
+];
+
+/// How much the stage's response cache may hold, in bytes; nothing: it has none.
+fn cache_capacity(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<u64> {
+    let size = fields.choice("cacheClusterSize", &CACHE_SIZES, problems).unwrap_or(536_870_912);
+    (fields.boolean("cacheClusterEnabled", problems) == Some(true)).then_some(size)
+}
+
+fn canary(node: &Node, problems: &mut Problems) -> Option<CanarySettings> {
+    let mut fields = Fields::of(node, "`canarySettings`", problems)?;
+    let percent_traffic = fields.number("percentTraffic", 0.0..=100.0, problems).unwrap_or(0.0);
+    let use_stage_cache = fields.boolean("useStageCache", problems).unwrap_or(false);
+    if let Some(node) = fields.take("deploymentId") {
+        not_served(node, "deploymentId", problems);
     }
-    let Some(mut fields) = Fields::of(node, "`canarySettings`", problems) else { return };
-    fields.number("percentTraffic", 0.0..=100.0, problems);
-    fields.boolean("useStageCache", problems);
-    fields.string("deploymentId", problems);
-    variables(fields.take("stageVariableOverrides"), problems);
+    let stage_variable_overrides = variables(fields.take("stageVariableOverrides"), problems);
+    let mut sticky_by = None;
     if let Some(mut own) = fields.take("x-headgate").and_then(|node| Fields::of(node, "`x-headgate`", problems)) {
-        own.string("stickyBy", problems);
+        sticky_by = own.take("stickyBy").and_then(|node| sticky(node, problems));
         own.finish(problems);
     }
     fields.finish(problems);
+    Some(CanarySettings { percent_traffic, stage_variable_overrides, use_stage_cache, deployment: None, sticky_by })
+}
+
+fn sticky(node: &Node, problems: &mut Problems) -> Option<StickyBy> {
+    let text = node.scalar().unwrap_or_default();
+    match (text, text.strip_prefix("header.")) {
+        (_, Some(name)) if !name.is_empty() => Some(StickyBy::Header(name.into())),
+        ("apiKey", _) => Some(StickyBy::ApiKey),
+        ("sourceIp", _) => Some(StickyBy::SourceIp),
+        _ => {
+            problems.error(node, format!("`{text}` keeps nobody on a side")).help("header.NAME, apiKey or sourceIp");
+            None
+        }
+    }
 }
 
 fn variables(node: Option<&Node>, problems: &mut Problems) -> IndexMap<String, String> {
@@ -125,25 +159,23 @@ fn method_settings(node: Option<&Node>, api: Option<&Api>, problems: &mut Proble
             );
         }
         let Some(mut fields) = Fields::of(&entry.node, "method settings", problems) else { continue };
-        let read = MethodSettings {
+        let mut read = MethodSettings {
             throttling_rate_limit: fields.number("throttlingRateLimit", -1.0..=1e12, problems),
             throttling_burst_limit: fields
                 .number("throttlingBurstLimit", -1..=i64::from(u32::MAX), problems)
                 .and_then(|limit| limit.try_into().ok()),
             caching_enabled: fields.boolean("cachingEnabled", problems),
+            cache_ttl_seconds: fields.number("cacheTtlInSeconds", 0..=3600, problems),
+            require_authorization_for_cache_control: fields.boolean("requireAuthorizationForCacheControl", problems),
+            unauthorized_cache_control: fields.choice("unauthorizedCacheControlHeaderStrategy", &STRATEGIES, problems),
+            stale_if_error_seconds: None,
         };
-        fields.number("cacheTtlInSeconds", 0..=3600, problems);
-        fields.choice(
-            "unauthorizedCacheControlHeaderStrategy",
-            &[("FAIL_WITH_403", ()), ("SUCCEED_WITH_RESPONSE_HEADER", ()), ("SUCCEED_WITHOUT_RESPONSE_HEADER", ())],
-            problems,
-        );
-        fields.boolean("requireAuthorizationForCacheControl", problems);
-        fields.ignore(&["metricsEnabled", "loggingLevel", "dataTraceEnabled", "cacheDataEncrypted", "x-headgate"]);
-        fields.finish(problems);
-        if read.caching_enabled == Some(true) {
-            not_served(&entry.node, "the response cache", problems);
+        if let Some(mut own) = fields.take("x-headgate").and_then(|node| Fields::of(node, "`x-headgate`", problems)) {
+            read.stale_if_error_seconds = own.number("staleIfErrorSeconds", 0..=86_400, problems);
+            own.finish(problems);
         }
+        fields.ignore(&["metricsEnabled", "loggingLevel", "dataTraceEnabled", "cacheDataEncrypted"]);
+        fields.finish(problems);
         settings.insert(key, read);
     }
     settings

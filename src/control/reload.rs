@@ -8,11 +8,12 @@ use crate::apigateway::account::DomainName;
 use crate::backend::Backends;
 use crate::config::{self, Loaded, Process};
 use crate::document::{Problems, Severity};
+use crate::exchange::Answer;
 use crate::observe::Metrics;
 use crate::outbound::Client;
 use crate::outbound::aws::Aws;
 use crate::snapshot::{self, Authorizers, Current, Means, Snapshot};
-use crate::store::{Clock, Embedded, MemoryQuotas, MemoryRates, QuotaStore};
+use crate::store::{Caches, Clock, Embedded, MemoryQuotas, MemoryRates, QuotaStore};
 
 /// The configuration that a gateway runs, and how it is replaced.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub struct Gateway {
     aws: Arc<Aws>,
     authorizers: Authorizers,
     rates: MemoryRates,
+    caches: Caches<Answer>,
     quotas: Mutex<Option<Arc<Embedded>>>,
     clock: fn() -> SystemTime,
     current: Arc<Current>,
@@ -74,6 +76,7 @@ impl Gateway {
             aws,
             authorizers,
             rates,
+            caches: Caches::default(),
             quotas: Mutex::default(),
             clock,
             current: Arc::new(Current::new(Snapshot::default())),
@@ -119,6 +122,7 @@ impl Gateway {
             authorizers: &self.authorizers,
             rates: &self.rates,
             quotas: &*quotas,
+            caches: &self.caches,
         };
         let snapshot = snapshot::compile(&loaded.account, &means, &mut problems);
         match Some((loaded, snapshot)) {

@@ -13,6 +13,7 @@ use crate::exchange::ResponseType;
 const BUCKETS: [f64; 16] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 /// Methods with series of their own; what is beyond is counted together.
 const SERIES: usize = 10_000;
+const SIDE_LABELS: [&str; 3] = ["api", "stage", "side"];
 const LABELS: [&str; 4] = ["api", "stage", "resource", "method"];
 
 /// All metrics of one process.
@@ -28,6 +29,9 @@ pub struct Metrics {
     sent: IntCounterVec,
     throttled: IntCounterVec,
     quota_exceeded: IntCounterVec,
+    cache_hits: IntCounterVec,
+    cache_misses: IntCounterVec,
+    sides: [IntCounterVec; 3],
     folded: IntCounter,
     series: Mutex<HashSet<[String; 4]>>,
     /// Requests that the front door refused: they belong to no API.
@@ -58,6 +62,21 @@ pub struct OperationMetrics {
     sent: IntCounter,
     throttled: IntCounter,
     quota_exceeded: IntCounter,
+    /// Answers from the response cache.
+    pub cache_hits: IntCounter,
+    /// Answers that it did not have.
+    pub cache_misses: IntCounter,
+}
+
+/// One side of a stage that has a canary.
+#[derive(Debug, Clone)]
+pub struct SideMetrics {
+    /// Requests.
+    pub requests: IntCounter,
+    /// Responses of the 5xx class.
+    pub server_errors: IntCounter,
+    /// Latencies together, in milliseconds.
+    pub latency_milliseconds: IntCounter,
 }
 
 impl Default for Metrics {
@@ -97,6 +116,14 @@ impl Metrics {
             sent: counters("headgate_response_bytes_total", "Response content sent."),
             throttled: counters("headgate_throttled_requests_total", "Requests that a throttle refused."),
             quota_exceeded: counters("headgate_quota_exceeded_requests_total", "Requests that a quota refused."),
+            cache_hits: counters("headgate_cache_hits_total", "Answers that came from the response cache (CloudWatch: CacheHitCount)."),
+            cache_misses: counters("headgate_cache_misses_total", "Answers that the cache did not have (CloudWatch: CacheMissCount)."),
+            sides: [
+                ("headgate_canary_requests_total", "Requests of stages with a canary, by side."),
+                ("headgate_canary_server_errors_total", "Responses of the 5xx class of stages with a canary, by side."),
+                ("headgate_canary_latency_milliseconds_total", "The latencies of all these requests together."),
+            ]
+            .map(|(name, help)| registered(&registry, single(IntCounterVec::new(Opts::new(name, help), &SIDE_LABELS)))),
             folded: counter("headgate_metrics_folded_total", "Methods whose series were folded into one, since there are too many."),
             refused: counter("headgate_refused_requests_total", "Requests that were malformed or beyond a limit of the front door."),
             connections: gauge("headgate_connections_open", "Open client connections."),
@@ -131,8 +158,18 @@ impl Metrics {
             received: self.received.with_label_values(&labels),
             sent: self.sent.with_label_values(&labels),
             throttled: self.throttled.with_label_values(&labels),
+            cache_hits: self.cache_hits.with_label_values(&labels),
+            cache_misses: self.cache_misses.with_label_values(&labels),
             quota_exceeded: self.quota_exceeded.with_label_values(&labels),
         }
+    }
+
+    /// The series of a stage's side.
+    #[must_use]
+    pub fn side(&self, api: &str, stage: &str, is_canary: bool) -> SideMetrics {
+        let labels = [api, stage, if is_canary { "canary" } else { "base" }];
+        let [requests, server_errors, latency_milliseconds] = self.sides.each_ref().map(|counters| counters.with_label_values(&labels));
+        SideMetrics { requests, server_errors, latency_milliseconds }
     }
 
     /// Everything in Prometheus' text format.

@@ -5,5 +5,5 @@ mod metrics;
 mod record;
 
 pub use access_log::AccessLogs;
-pub use metrics::{Metrics, OperationMetrics};
+pub use metrics::{Metrics, OperationMetrics, SideMetrics};
 pub use record::{Ended, Observer};

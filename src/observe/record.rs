@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::access_log::AccessLogs;
-use super::metrics::{Metrics, OperationMetrics};
+use super::metrics::{Metrics, OperationMetrics, SideMetrics};
 use crate::apigateway::stage::AccessLogSettings;
 use crate::exchange::Context;
 
@@ -22,6 +22,8 @@ pub struct Observer {
 pub struct Ended<'e> {
     /// The series of its method, if it found one.
     pub metrics: Option<&'e OperationMetrics>,
+    /// Its side of a canary.
+    pub side: Option<&'e SideMetrics>,
     /// Its stage's access log.
     pub access_log: Option<&'e AccessLogSettings>,
     /// From its head to its response's end.
@@ -52,6 +54,11 @@ impl Observer {
             metrics.limited(failure.response_type);
         }
         metrics.count(context.status, ended.latency, context.integration.latency, ended.received, context.response_length);
+        if let Some(side) = ended.side {
+            side.requests.inc();
+            side.server_errors.inc_by(u64::from(context.status >= 500));
+            side.latency_milliseconds.inc_by(context.response_latency_ms);
+        }
         if let Some(settings) = ended.access_log {
             self.logs.log(settings, context);
         }

@@ -171,6 +171,16 @@ fn own_effect(asked: Asked<'_>, principal: &IamPrincipal, arn: &str) -> Effect {
     principal.policies.iter().fold(Effect::Neither, |effect, policy| together(effect, Some(policy.evaluate(&access))))
 }
 
+/// Whether the caller of an admitted request may make the cache forget: a signed caller whose policies allow `execute-api:InvalidateCache`.
+pub(super) fn may_invalidate(asked: Asked<'_>) -> bool {
+    let Access::Iam = asked.operation.access else { return false };
+    let Some(Ok(signature)) = sigv4::read(&asked.request.request) else { return false };
+    let (Some(principal), Ok(arn)) = (asked.release.principals.get(signature.access_key_id), method_arn(asked)) else { return false };
+    let key = |name: &str| condition_key(asked, Some(&principal.arn), name);
+    let access = policy::Access { action: "execute-api:InvalidateCache", resource: &arn, principal: Some(&principal.arn), key: &key };
+    principal.policies.iter().fold(Effect::Neither, |effect, policy| together(effect, Some(policy.evaluate(&access)))) == Effect::Allow
+}
+
 fn identity(principal: &IamPrincipal, account: &str) -> Map<String, Value> {
     let name = principal.arn.rsplit('/').next().unwrap_or_default();
     let members = [

@@ -7,23 +7,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderValue;
 
 use crate::exchange::{
     Answer, Context, EndpointResponse, Failure, FieldName, Forward, MethodRequest, PathParameters, Request, Response, ResponseType,
 };
 use crate::mapping::coding;
-use crate::snapshot::{Current, Operation, Release};
+use crate::observe::SideMetrics;
+use crate::snapshot::{AwsCallKind, Current, Operation, Release};
+use crate::store::Found;
 
 mod address;
 mod api_key;
 mod arrival;
 mod authorize;
+mod cache;
 mod explain;
 mod gateway_response;
 mod integration_request;
 mod integration_response;
 mod lambda_proxy;
 mod quota;
+mod release;
 mod service_action;
 mod sources;
 mod standard_headers;
@@ -81,6 +86,12 @@ impl Exchange {
         self.release.as_ref()?.operation(self.operation?)
     }
 
+    /// Where this request's side of a canary is counted.
+    #[must_use]
+    pub fn side(&self) -> Option<&SideMetrics> {
+        self.release.as_ref()?.metrics.as_ref()
+    }
+
     /// The request as its method sees it.
     #[must_use]
     pub const fn request(&self) -> &MethodRequest {
@@ -117,9 +128,9 @@ impl Pipeline {
         standard_headers::arrive(&mut request.fields);
         let (stage, release, resource_path, refused) = match selected {
             Ok(selected) => {
-                context.stage = Some(Arc::clone(&selected.stage.release.facts));
+                let release = release::choose(&selected.stage, &request, arrival.random);
+                context.stage = Some(Arc::clone(&release.facts));
                 context.base_path_matched = selected.base_path;
-                let release = Arc::clone(&selected.stage.release);
                 (Some(selected.stage), Some(release), selected.resource_path, None)
             }
             Err(failure) => (None, None, request.path.clone(), Some(failure)),
@@ -193,22 +204,28 @@ impl Pipeline {
                 return self.fail(exchange, failure);
             }
         }
-        let answered = match ask(exchange, content) {
-            Ok(asking) => asking.await,
+        let response = match answer(exchange, content).await {
+            Ok(answered) => self.built(exchange, answered),
             Err(failure) => Err(failure),
         };
-        let response = answered.and_then(|(answer, latency)| {
-            exchange.context.integration.status = Some(answer.response.status);
-            exchange.context.integration.latency = latency;
-            let mut response = integration_response::build(exchange.asked()?, answer)?;
-            standard_headers::identify(&mut response.fields, &exchange.context);
-            compress(exchange, &mut response);
-            Ok(response)
-        });
         match response {
             Ok(response) => self.answered(exchange, response),
             Err(failure) => self.fail(exchange, failure),
         }
+    }
+
+    /// The client's response from the endpoint's answer, or from one that was kept.
+    #[expect(clippy::unused_self, reason = "a step of the pipeline like the others")]
+    fn built(&self, exchange: &mut Exchange, answered: Answered) -> Result<Response, Failure> {
+        exchange.context.integration.status = Some(answered.answer.response.status);
+        exchange.context.integration.latency = answered.latency;
+        let mut response = integration_response::build(exchange.asked()?, answered.answer)?;
+        if answered.warns {
+            response.fields.append(WARNING, HeaderValue::from_static(IGNORED));
+        }
+        standard_headers::identify(&mut response.fields, &exchange.context);
+        compress(exchange, &mut response);
+        Ok(response)
     }
 
     /// The head of a streamed response as the client sees it.
@@ -258,20 +275,60 @@ fn route(exchange: &mut Exchange) -> Result<(), Failure> {
     Ok(())
 }
 
-type Asking = std::pin::Pin<Box<dyn Future<Output = Result<(Answer, Option<Duration>), Failure>> + Send>>;
+/// What the endpoint or the cache answered.
+struct Answered {
+    answer: Answer,
+    /// How long the endpoint took; nothing where it was not asked.
+    latency: Option<Duration>,
+    /// Whether the caller is told that its `Cache-Control` was ignored.
+    warns: bool,
+}
 
-/// Everything up to the endpoint; what is returned waits for it.
-fn ask(exchange: &mut Exchange, content: Bytes) -> Result<Asking, Failure> {
+const WARNING: FieldName = FieldName::from_static("Warning");
+/// The guide says that a header is added and not which words it has; 199 is HTTP's code for a miscellaneous warning.
+const IGNORED: &str = "199 headgate \"Cache-control headers were ignored because the caller was unauthorized.\"";
+
+/// Content checks, then the cache or the endpoint.
+async fn answer(exchange: &Exchange, content: Bytes) -> Result<Answered, Failure> {
     let asked = exchange.asked()?;
     let coding = asked.request.request.fields.text("content-encoding");
     let content = coding::decode(content, coding, asked.release.content_limit)?;
     validate::content(asked.operation, asked.request, &content)?;
-    let (request, overrides) = integration_request::build(asked, &content)?;
-    let backend = Arc::clone(&asked.operation.backend);
-    Ok(Box::pin(async move {
-        let (response, latency) = backend.call(request).await?;
-        Ok((Answer { response, overrides }, latency))
-    }))
+    let is_get = asked.request.request.http_method == http::Method::GET;
+    let Some(cache) = asked.operation.cache.as_ref().filter(|cache| is_get || !cache.get_only) else {
+        let (answer, latency) = ask(asked, &content).await?;
+        return Ok(Answered { answer, latency, warns: false });
+    };
+    let (wish, key) = (cache::wish(asked, cache)?, cache::key(asked, cache)?);
+    let is_function = matches!(&asked.operation.aws, Some(call) if call.kind == AwsCallKind::Lambda);
+    let now_ms = asked.context.request_time_ms;
+    let metrics = &asked.operation.metrics;
+    if wish == cache::Wish::Anew {
+        let (answer, latency) = ask(asked, &content).await?;
+        metrics.cache_misses.inc();
+        let kept = cache.cache.replace(key, cache::entry(cache, answer, is_function, now_ms)).await;
+        return Ok(Answered { answer: kept.value.clone(), latency, warns: false });
+    }
+    let asked_latency = std::sync::OnceLock::new();
+    let compute = async {
+        let (answer, latency) = ask(asked, &content).await?;
+        let _ = asked_latency.set(latency);
+        Ok(cache::entry(cache, answer, is_function, now_ms))
+    };
+    let (kept, found) = cache.cache.find(key, now_ms, compute).await?;
+    if found == Found::Miss {
+        metrics.cache_misses.inc()
+    } else {
+        metrics.cache_hits.inc()
+    }
+    Ok(Answered { answer: kept.value.clone(), latency: asked_latency.into_inner().flatten(), warns: wish == cache::Wish::KeptWithWarning })
+}
+
+/// Asks the endpoint.
+async fn ask(asked: Asked<'_>, content: &Bytes) -> Result<(Answer, Option<Duration>), Failure> {
+    let (request, overrides) = integration_request::build(asked, content)?;
+    let (response, latency) = asked.operation.backend.call(request).await?;
+    Ok((Answer { response, overrides }, latency))
 }
 
 /// Compresses what is large enough for a client that wants it, unless the endpoint has.

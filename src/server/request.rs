@@ -50,6 +50,7 @@ impl Connection {
         let mut context = std::mem::take(&mut exchange.context);
         let ended = Ended {
             metrics: exchange.operation().map(|operation| &operation.metrics),
+            side: exchange.side(),
             access_log: exchange.stage().and_then(|stage| stage.access_log.as_ref()),
             latency,
             received,

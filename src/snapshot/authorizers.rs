@@ -7,7 +7,7 @@ use regex::Regex;
 
 use super::aws_call;
 use crate::apigateway::account::{Account, ApiWithStages};
-use crate::apigateway::api::{Authorization, Method};
+use crate::apigateway::api::{Api, Authorization, Method};
 use crate::apigateway::authorizer::{Authorizer, AuthorizerKind, IamPrincipal};
 use crate::apigateway::policy::Policy;
 use crate::authorizer::{Audience, Authorize, Function, Jwt, KeySet, Lambda};
@@ -79,7 +79,7 @@ impl Authorizers {
 /// What a stage's authorizers are compiled from.
 pub(super) struct Place<'a> {
     pub(super) account: &'a Account,
-    pub(super) api: &'a ApiWithStages,
+    pub(super) api: &'a Api,
     pub(super) authorizers: &'a Authorizers,
     /// Up to the API's id and its slash.
     pub(super) arn_prefix: &'a str,
@@ -92,8 +92,8 @@ pub(super) fn arn_prefix(account: &Account, api: &ApiWithStages) -> String {
 }
 
 /// The resource policy; what cannot be read was told with the definition, and guards as one that allows nothing.
-pub(super) fn resource_policy(api: &ApiWithStages, arn_prefix: &str) -> Option<Policy> {
-    api.api.policy.as_ref().map(|policy| Policy::parse(&policy.value, arn_prefix).unwrap_or_default())
+pub(super) fn resource_policy(api: &Api, arn_prefix: &str) -> Option<Policy> {
+    api.policy.as_ref().map(|policy| Policy::parse(&policy.value, arn_prefix).unwrap_or_default())
 }
 
 /// Principals by their access keys' ids.
@@ -109,7 +109,7 @@ impl Place<'_> {
         problems: &mut Problems,
     ) -> HashMap<String, Arc<StageAuthorizer>> {
         let mut compiled = HashMap::new();
-        for authorizer in &self.api.api.authorizers {
+        for authorizer in &self.api.authorizers {
             if let Some(decides) = self.decides(authorizer, with_variables, problems) {
                 let event = match authorizer.kind {
                     AuthorizerKind::Token { .. } => AuthorizerEvent::Token,

@@ -4,9 +4,11 @@ pub mod addresses;
 mod authorizers;
 mod aws_call;
 mod compile;
+mod compile_release;
 pub mod endpoint_uri;
 mod gateway_responses;
 mod release;
+mod response_cache;
 pub mod routes;
 mod subscriptions;
 
@@ -14,7 +16,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::apigateway::stage::AccessLogSettings;
+use crate::apigateway::stage::{AccessLogSettings, StickyBy};
 use crate::store::Quota;
 
 pub use authorizers::{Access, AuthorizerEvent, Authorizers, StageAuthorizer};
@@ -22,6 +24,7 @@ pub use aws_call::{AwsCall, AwsCallKind};
 pub use compile::{Means, compile};
 pub use gateway_responses::GatewayResponses;
 pub use release::{Operation, Release};
+pub use response_cache::MethodCache;
 pub use subscriptions::{ApiKeys, StagePlan, StagePlans, Subscription, usage_plans};
 
 /// One configuration, ready to run. Nothing in it ever changes.
@@ -40,8 +43,21 @@ pub struct Snapshot {
 pub struct Stage {
     /// The deployment that is served, with this stage's settings in it.
     pub release: Arc<Release>,
+    /// Another release that serves a share of the requests.
+    pub canary: Option<Canary>,
     /// Where its access log goes.
     pub access_log: Option<AccessLogSettings>,
+}
+
+/// A canary.
+#[derive(Debug)]
+pub struct Canary {
+    /// How many of a hundred requests.
+    pub percent_traffic: f64,
+    /// What keeps a caller on one side.
+    pub sticky_by: Option<StickyBy>,
+    /// What serves them.
+    pub release: Arc<Release>,
 }
 
 impl Snapshot {

@@ -9,6 +9,7 @@ use super::authorizers::{Access, AuthorizerEvent};
 use super::aws_call::AwsCall;
 use super::endpoint_uri::EndpointUri;
 use super::gateway_responses::GatewayResponses;
+use super::response_cache::MethodCache;
 use super::routes::Routes;
 use super::subscriptions::{ApiKeys, StagePlans};
 use crate::apigateway::api::{ApiKeySource, RequestValidator, RequiredParameter};
@@ -19,7 +20,7 @@ use crate::backend::Backend;
 use crate::exchange::{ResourceFacts, StageFacts};
 use crate::mapping::content_handling::BinaryMediaTypes;
 use crate::mapping::validation::BodyValidator;
-use crate::observe::OperationMetrics;
+use crate::observe::{OperationMetrics, SideMetrics};
 use crate::store::Bucket;
 
 /// One deployment with a stage's settings in it.
@@ -49,6 +50,10 @@ pub struct Release {
     pub plans: StagePlans,
     /// The limit over all APIs.
     pub account_throttle: Option<Arc<dyn Bucket>>,
+    /// All stage variables as one text, for keys.
+    pub variables_fingerprint: Box<str>,
+    /// Where this side of a canary is counted; nothing on a stage without one.
+    pub metrics: Option<SideMetrics>,
     /// What counts as binary.
     pub binary_media_types: BinaryMediaTypes,
     /// From which size on, in bytes, responses are compressed.
@@ -82,6 +87,8 @@ pub struct Operation {
     pub api_key_required: bool,
     /// The stage's limit of the method.
     pub throttle: Option<Arc<dyn Bucket>>,
+    /// Its response cache.
+    pub cache: Option<MethodCache>,
     /// What is validated.
     pub request_validator: RequestValidator,
     /// Parameters that must be there, in the order in which they are listed.

@@ -2,10 +2,12 @@
 //!
 //! The traits are what a store for several gateways would implement; the implementations here are one process's own.
 
+mod cache;
 mod embedded;
 mod quota;
 mod rate;
 
+pub use cache::{Cache, Caches, Entry, Found, Key, KeyBuilder};
 pub use embedded::{Embedded, OpenError};
 pub use quota::{Memory as MemoryQuotas, Meter, Period, Quota, QuotaStore, Usage, Window, date, day};
 pub use rate::{Bucket, Clock, Memory as MemoryRates, RateLimit, RateStore};

@@ -1,0 +1,87 @@
+//! The response cache: it stands in for the endpoint, so that a kept answer goes through the response mappings like a fresh one.
+
+use std::time::Duration;
+
+use super::authorize;
+use super::integration_request::Asked;
+use super::sources::{Found, Sources};
+use crate::apigateway::stage::UnauthorizedCacheControl;
+use crate::exchange::{Answer, Failure, ResponseType};
+use crate::snapshot::MethodCache;
+use crate::store::{Entry, Key, KeyBuilder};
+
+/// An answer beyond this size, in bytes, is not kept (API Gateway's guide).
+const LARGEST: usize = 1_048_576;
+
+/// What a request asks of the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// What is kept, if anything is.
+    Kept,
+    /// The endpoint's own answer, which is kept from then on.
+    Anew,
+    /// What is kept; the caller wanted otherwise and may not.
+    KeptWithWarning,
+}
+
+/// What `Cache-Control: max-age=0` comes to.
+///
+/// # Errors
+/// 403 where a caller may not and the method says so.
+pub(super) fn wish(asked: Asked<'_>, cache: &MethodCache) -> Result<Wish, Failure> {
+    let asks = |value: &http::HeaderValue| {
+        value.as_bytes().split(|&byte| byte == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(b"max-age=0"))
+    };
+    if !asked.request.request.fields.all("cache-control").any(asks) {
+        return Ok(Wish::Kept);
+    }
+    if !cache.requires_authorization || authorize::may_invalidate(asked) {
+        return Ok(Wish::Anew);
+    }
+    match cache.unauthorized {
+        UnauthorizedCacheControl::SucceedWithResponseHeader => Ok(Wish::KeptWithWarning),
+        UnauthorizedCacheControl::SucceedWithoutResponseHeader => Ok(Wish::Kept),
+        UnauthorizedCacheControl::FailWith403 => {
+            Err(Failure::new(ResponseType::AccessDenied, "User is not authorized to invalidate the cache entry"))
+        }
+    }
+}
+
+/// The key of a request. API and stage are the cache's own; the deployment is not, so that a canary and its stage share what both may serve.
+pub(super) fn key(asked: Asked<'_>, cache: &MethodCache) -> Result<Key, Failure> {
+    let mut key = KeyBuilder::default();
+    let facts = &asked.release.facts;
+    for part in [&*facts.deployment_id, &*cache.namespace, asked.request.request.http_method.as_str(), &*asked.operation.resource.path] {
+        key.part(Some(part.as_bytes()));
+    }
+    // Stage variables decide whom the endpoint is: a canary with others of its own is somebody else.
+    key.part(Some(asked.release.variables_fingerprint.as_bytes()));
+    let sources = Sources::of_request(asked.request, asked.context, Some(asked.release));
+    for parameter in &cache.key_parameters {
+        match sources.find(parameter)? {
+            None => key.part(None),
+            Some(Found::One(value)) => key.part(Some(value.as_bytes())),
+            Some(Found::Many(values)) => {
+                key.part(Some(&(values.len() as u64).to_le_bytes()));
+                values.iter().for_each(|value| key.part(Some(value.as_bytes())));
+            }
+        }
+    }
+    Ok(key.build())
+}
+
+/// An answer as the cache keeps it; one that may not be kept has no time.
+pub(super) fn entry(cache: &MethodCache, answer: Answer, is_function: bool, now_ms: u64) -> Entry<Answer> {
+    let response = &answer.response;
+    // A function that failed, or an endpoint that did, may do better the next time.
+    let failed = response.status >= 500 || (is_function && response.selector.is_some());
+    let fields: usize = response.fields.iter().map(|field| field.name.as_str().len() + field.value.len() + 64).sum();
+    let size = response.content.len() + fields + 256;
+    let keeps = !failed && size <= LARGEST;
+    Entry {
+        weight: u32::try_from(size).unwrap_or(u32::MAX),
+        fresh_until_ms: now_ms + u64::from(cache.ttl_seconds) * 1000,
+        kept_for: if keeps { Duration::from_secs((cache.ttl_seconds + cache.stale_if_error_seconds).into()) } else { Duration::ZERO },
+        value: answer,
+    }
+}
