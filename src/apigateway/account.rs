@@ -1,11 +1,13 @@
 //! The root of a configuration: everything that an AWS account would hold of API Gateway.
 
+use std::sync::Arc;
+
 use super::api::Api;
 use super::authorizer::IamPrincipal;
 use super::aws::AwsSettings;
 use super::stage::Stage;
 use super::usage_plan::{ApiKey, ThrottleSettings, UsagePlan};
-use crate::document::Spanned;
+use crate::document::{Source, Spanned};
 
 /// Everything that is served.
 #[derive(Debug, Default)]
@@ -43,6 +45,10 @@ pub struct ApiWithStages {
     pub api: Api,
     /// A fingerprint of the definition's text: the id of the deployment that serves files as they are.
     pub deployment_id: String,
+    /// The definition's files, the definition first.
+    pub sources: Vec<Arc<Source>>,
+    /// `basepath`, as it is written.
+    pub basepath: String,
     /// Where it is served.
     pub stages: Vec<Stage>,
 }

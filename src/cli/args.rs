@@ -33,6 +33,14 @@ pub(super) enum Command {
     Invoke(Invoke),
     /// Work with mapping templates.
     Template(Template),
+    /// Keep, compare and go back to versions of an API.
+    #[command(after_help = "Example: headgate deployment create --api petstore --stage prod --description 'new prices'")]
+    Deployment(Deployment),
+    /// Let a share of a stage's requests see another deployment or other variables.
+    #[command(after_help = "Example: headgate canary --api petstore --stage prod start --percent 5 --deployment 0a1b2c3d4e")]
+    Canary(Canary),
+    /// Empty a stage's response cache.
+    Cache(Cache),
     /// Show what each API key used of a usage plan, or grant it more.
     #[command(after_help = "Example: headgate usage --plan gold --key k1 --from 2026-01-01 --format csv")]
     Usage(Usage),
@@ -140,6 +148,145 @@ pub(super) struct Render {
 pub(super) struct Reload {
     #[command(flatten)]
     pub(super) config: Config,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Deployment {
+    #[command(flatten)]
+    pub(super) config: Config,
+    #[command(subcommand)]
+    pub(super) command: DeploymentCommand,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Place {
+    /// The API's id.
+    #[arg(long, value_name = "ID")]
+    pub(super) api: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DeploymentCommand {
+    /// Keep the API as its files have it now; with a stage, serve it there.
+    Create {
+        #[command(flatten)]
+        place: Place,
+        /// The stage that serves it from now on.
+        #[arg(long, value_name = "NAME")]
+        stage: Option<String>,
+        /// Why it was made.
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        description: String,
+    },
+    /// Show all deployments of an API.
+    List {
+        #[command(flatten)]
+        place: Place,
+        /// How the result is printed.
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// Show a deployment with its whole definition.
+    Show {
+        #[command(flatten)]
+        place: Place,
+        /// The deployment.
+        id: String,
+    },
+    /// Show what is different, in API Gateway's terms.
+    Diff {
+        #[command(flatten)]
+        place: Place,
+        /// The older deployment.
+        #[arg(long, value_name = "ID")]
+        from: String,
+        /// The newer one; the files as they are unless given.
+        #[arg(long, value_name = "ID")]
+        to: Option<String>,
+        /// How the result is printed.
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// Serve again what the stage served before.
+    Rollback {
+        #[command(flatten)]
+        place: Place,
+        /// The stage.
+        #[arg(long, value_name = "NAME")]
+        stage: String,
+        /// This deployment rather than the one before.
+        #[arg(long, value_name = "ID")]
+        to: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Canary {
+    #[command(flatten)]
+    pub(super) config: Config,
+    /// The API's id.
+    #[arg(long, value_name = "ID")]
+    pub(super) api: String,
+    /// The stage.
+    #[arg(long, value_name = "NAME")]
+    pub(super) stage: String,
+    #[command(subcommand)]
+    pub(super) command: CanaryCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CanaryCommand {
+    /// Begin, in the place of any that is there.
+    Start(CanaryOptions),
+    /// Change the one that is there.
+    Set(CanaryOptions),
+    /// Show both sides side by side.
+    Status {
+        /// How the result is printed.
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// Make its deployment and variables the stage's own.
+    Promote,
+    /// End it.
+    Delete,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CanaryOptions {
+    /// How many of a hundred requests.
+    #[arg(long, value_name = "PERCENT")]
+    pub(super) percent: Option<f64>,
+    /// The deployment that they see.
+    #[arg(long, value_name = "ID")]
+    pub(super) deployment: Option<String>,
+    /// A stage variable of their own, `name=value`; may be repeated.
+    #[arg(long = "variable", value_name = "NAME=VALUE")]
+    pub(super) variables: Vec<String>,
+    /// Let them read and fill the stage's cache.
+    #[arg(long)]
+    pub(super) use_stage_cache: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Cache {
+    #[command(flatten)]
+    pub(super) config: Config,
+    #[command(subcommand)]
+    pub(super) command: CacheCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CacheCommand {
+    /// Forget every answer that is kept.
+    Flush {
+        /// The API's id.
+        #[arg(long, value_name = "ID")]
+        api: String,
+        /// The stage.
+        #[arg(long, value_name = "NAME")]
+        stage: String,
+    },
 }
 
 /// How usage is printed.

@@ -6,6 +6,7 @@ use super::clock;
 use crate::admin::Operation;
 use crate::control::{Gateway, UsageQuery, grant, usage};
 use crate::exchange::Query;
+use crate::snapshot::{Release, Stage};
 use crate::store::QuotaStore as _;
 
 /// Answers an operation; nothing where there is none such.
@@ -14,8 +15,38 @@ pub(super) async fn answer(gateway: &Gateway, operation: Operation<'_>) -> Optio
     match (operation.method, path.as_slice()) {
         ("GET", ["usageplans", plan, "usage"]) => Some(plan_usage(gateway, plan, operation.query)),
         ("PATCH", ["usageplans", plan, "keys", key, "usage"]) => Some(update_usage(gateway, plan, key, operation.content)),
+        ("DELETE", ["restapis", api, "stages", stage, "cache", "data"]) => Some(with_stage(gateway, api, stage, |stage| {
+            if let Some(cache) = &stage.cache {
+                cache.flush();
+            }
+            (200, json!({}))
+        })),
+        ("GET", ["restapis", api, "stages", stage, "canary"]) => Some(with_stage(gateway, api, stage, canary_status)),
         _ => None,
     }
+}
+
+fn with_stage(gateway: &Gateway, api: &str, name: &str, answer: impl FnOnce(&Stage) -> (u16, Value)) -> (u16, Value) {
+    let snapshot = gateway.current().load();
+    let found = snapshot.stages.iter().find(|stage| *stage.release.facts.api_id == *api && *stage.release.facts.stage == *name);
+    found.map_or_else(|| refused(404, "Invalid stage identifier specified"), |stage| answer(stage))
+}
+
+/// Both sides of a stage: how many requests, how many of them failed, how long they took.
+fn canary_status(stage: &Stage) -> (u16, Value) {
+    let Some(canary) = &stage.canary else { return refused(404, "the stage has no canary") };
+    let side = |release: &Release| {
+        let counts = release.metrics.as_ref().map(|side| [side.requests.get(), side.server_errors.get(), side.latency_milliseconds.get()]);
+        let [requests, errors, latency] = counts.unwrap_or_default().map(|count| count as f64);
+        let per_request = |count: f64| if requests > 0.0 { count / requests } else { 0.0 };
+        json!({
+            "deploymentId": &*release.facts.deployment_id,
+            "requests": requests,
+            "serverErrorPercent": per_request(errors) * 100.0,
+            "meanLatencyMilliseconds": per_request(latency),
+        })
+    };
+    (200, json!({ "percentTraffic": canary.percent_traffic, "base": side(&stage.release), "canary": side(&canary.release) }))
 }
 
 fn refused(status: u16, message: impl Into<String>) -> (u16, Value) {

@@ -1,16 +1,20 @@
 //! The program's commands, one file each.
 
 mod args;
+mod cache;
+mod canary;
 mod check;
 mod clock;
 mod completion;
 mod control;
+mod deployment;
 mod invoke;
 mod notify;
 mod output;
 mod reload;
 mod routes;
 mod run;
+mod running;
 mod template;
 mod usage;
 
@@ -35,6 +39,9 @@ pub fn main() -> ExitCode {
         Command::Routes(arguments) => routes::routes(&arguments),
         Command::Invoke(arguments) => invoke::invoke(&arguments),
         Command::Template(arguments) => template::template(&arguments),
+        Command::Deployment(arguments) => deployment::deployment(&arguments),
+        Command::Canary(arguments) => canary::canary(&arguments),
+        Command::Cache(arguments) => cache::cache(&arguments),
         Command::Usage(arguments) => usage::usage(&arguments),
         Command::Reload(arguments) => reload::reload(&arguments),
         Command::Version => {

@@ -23,14 +23,14 @@ pub(super) fn routes(arguments: &Check) -> u8 {
 }
 
 /// One line of the table.
-struct Row([String; 9]);
+struct Row([String; 10]);
 
-const HEADINGS: [&str; 9] = ["API", "STAGE", "METHOD", "PATH", "INTEGRATION", "AUTHORIZATION", "KEY", "THROTTLE", "NOTE"];
+const HEADINGS: [&str; 10] = ["API", "STAGE", "DEPLOYMENT", "METHOD", "PATH", "INTEGRATION", "AUTHORIZATION", "KEY", "THROTTLE", "NOTE"];
 
 impl Row {
     fn to_json(&self) -> Value {
-        let [api, stage, method, path, integration, authorization, key, throttle, note] = &self.0;
-        json!({ "api": api, "stage": stage, "method": method, "path": path, "integration": integration, "authorization": authorization, "key": key, "throttle": throttle, "note": note })
+        let [api, stage, deployment, method, path, integration, authorization, key, throttle, note] = &self.0;
+        json!({ "api": api, "stage": stage, "deployment": deployment, "method": method, "path": path, "integration": integration, "authorization": authorization, "key": key, "throttle": throttle, "note": note })
     }
 }
 
@@ -54,6 +54,7 @@ fn rows(snapshot: &Snapshot) -> Vec<Row> {
             rows.push(Row([
                 release.facts.api_id.to_string(),
                 release.facts.stage.to_string(),
+                release.facts.deployment_id.to_string(),
                 operation.method_name.to_string(),
                 operation.resource.path.to_string(),
                 format!("{}{uri}", operation.integration.integration_type.name()),
@@ -71,7 +72,7 @@ fn table(rows: &[Row]) -> String {
     let headings = Row(HEADINGS.map(str::to_owned));
     let all = || std::iter::once(&headings).chain(rows);
     let widths: Vec<usize> =
-        (0..9).map(|column| all().filter_map(|row| row.0.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)).collect();
+        (0..10).map(|column| all().filter_map(|row| row.0.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)).collect();
     let mut text = String::new();
     for row in all() {
         let cells: Vec<String> = row.0.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();

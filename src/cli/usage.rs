@@ -5,19 +5,16 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::args::{Usage, UsageFormat};
+use super::running::{self, ask, encoded};
 use super::{DONE, REFUSED, clock, output};
-use crate::config::{self, Loaded};
+use crate::config::Loaded;
 use crate::control::{UsageQuery, grant, usage as told};
+use crate::snapshot;
 use crate::store::{Embedded, Quota, QuotaStore as _, date, day};
-use crate::{admin, snapshot};
 
 /// Asks the running gateway; where none answers, reads the state directory itself.
 pub(super) fn usage(arguments: &Usage) -> u8 {
-    let (loaded, problems) = config::load(&arguments.config.config);
-    let Some(loaded) = loaded else {
-        output::err(&problems.to_text());
-        return REFUSED;
-    };
+    let Some(loaded) = running::loaded(&arguments.config.config) else { return REFUSED };
     match answer(arguments, &loaded) {
         Ok(Some(value)) => {
             output::out(&rendered(&value, arguments.format));
@@ -65,29 +62,12 @@ fn set(arguments: &Usage, loaded: &Loaded, quota: Option<&Quota>, key: &str, rem
     Ok(())
 }
 
-/// What the running gateway answers; nothing where none listens.
-fn ask(loaded: &Loaded, method: &str, path: &str, body: &str) -> Result<Option<String>, String> {
-    let own = &loaded.process.admin;
-    let token = own.token_file.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
-    match runtime.block_on(admin::call(own.address, method, path, token.as_deref().map(str::trim), body)) {
-        Ok(answer) if answer.status == 200 => Ok(Some(answer.body)),
-        Ok(answer) => Err(format!("the gateway at {} answered {}: {}", own.address, answer.status, answer.body)),
-        Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => Ok(None),
-        Err(error) => Err(format!("the gateway at {}: {error}", own.address)),
-    }
-}
-
 fn open(loaded: &Loaded) -> Result<Embedded, String> {
     Embedded::open(&loaded.process.state_directory, now()).map_err(|error| error.to_string())
 }
 
 fn now() -> u64 {
     clock::now().duration_since(std::time::SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-fn encoded(text: &str) -> String {
-    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
 fn rendered(value: &Value, format: UsageFormat) -> String {

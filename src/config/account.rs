@@ -1,10 +1,13 @@
 //! The APIs of a configuration with their definitions and stages.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::load::Files;
+use super::state::{CanaryState, State};
 use super::{stage, usage_plans};
 use crate::apigateway::account::{Account, ApiWithStages};
+use crate::apigateway::stage::{CanarySettings, Stage};
 use crate::apigateway::usage_plan::ThrottleSettings;
 use crate::document::{Fields, Node, Problems, Severity, Spanned, nearest};
 use crate::openapi::{self, BasePathMode, Options};
@@ -69,7 +72,7 @@ fn stages(api: &Node, files: &mut Files, problems: &mut Problems) -> Vec<Node> {
 }
 
 /// Reads every API that `gateway.yaml` names.
-pub(super) fn apis(known: &Known, account: &Account, files: &mut Files, problems: &mut Problems) -> Vec<ApiWithStages> {
+pub(super) fn apis(known: &Known, account: &Account, state: &State, files: &mut Files, problems: &mut Problems) -> Vec<ApiWithStages> {
     let mut apis: Vec<ApiWithStages> = Vec::new();
     let mut ids = HashSet::new();
     for (node, stages) in &known.apis {
@@ -78,16 +81,24 @@ pub(super) fn apis(known: &Known, account: &Account, files: &mut Files, problems
         {
             problems.error(id, format!("two APIs have the id `{text}`"));
         }
-        let Some(api) = api(node, stages, account, files, problems) else { continue };
+        let Some(api) = api(node, stages, account, state, files, problems) else { continue };
         apis.push(api);
     }
     apis
 }
 
-fn api(node: &Node, stages: &[Node], account: &Account, files: &mut Files, problems: &mut Problems) -> Option<ApiWithStages> {
+fn api(
+    node: &Node,
+    stages: &[Node],
+    account: &Account,
+    state: &State,
+    files: &mut Files,
+    problems: &mut Problems,
+) -> Option<ApiWithStages> {
     let mut fields = Fields::of(node, "an API", problems)?;
     let id = fields.required("id", problems);
     let definition = fields.required("definition", problems);
+    let basepath = node.get("basepath").and_then(Node::scalar).unwrap_or_default().to_owned();
     let base_path = fields.choice("basepath", &BASE_PATH_MODES, problems).unwrap_or_default();
     if fields.list("stages", problems).is_empty() {
         problems.error(node, "`stages` is missing or empty: an API is served on its stages");
@@ -104,7 +115,7 @@ fn api(node: &Node, stages: &[Node], account: &Account, files: &mut Files, probl
     let options =
         Options { base_path, account_id: account.account_id.clone(), region: account.region.clone(), aws_limits: account.aws_limits };
     let api = root.as_ref().and_then(|root| openapi::read(root, files, &options, problems));
-    let read: Vec<_> =
+    let mut read: Vec<_> =
         stages.iter().filter_map(|node| stage::read(node, api.as_ref(), &|node, path| files.beside(node, path), problems)).collect();
     let mut names = HashSet::new();
     for stage in &read {
@@ -112,8 +123,72 @@ fn api(node: &Node, stages: &[Node], account: &Account, files: &mut Files, probl
             problems.spanned(Severity::Error, &stage.stage_name, format!("two stages have the name `{}`", stage.stage_name.value));
         }
     }
-    let deployment_id = fingerprint(&root?.source.text);
-    Some(ApiWithStages { id: Spanned::at(id?, text.to_owned()), api: api?, deployment_id, stages: read })
+    for (stage, node) in read.iter_mut().zip(stages) {
+        at_run_time(text, stage, node, state, &options, problems);
+    }
+    let root = root?;
+    let deployment_id = fingerprint(&root.source.text);
+    let mut sources = vec![Arc::clone(&root.source)];
+    sources.extend(files.referred_sources());
+    Some(ApiWithStages { id: Spanned::at(id?, text.to_owned()), api: api?, deployment_id, sources, basepath, stages: read })
+}
+
+/// How a base path is read that is written so.
+pub(super) fn base_path_mode(text: &str) -> BasePathMode {
+    BASE_PATH_MODES.iter().find(|(name, _)| *name == text).map(|(_, mode)| *mode).unwrap_or_default()
+}
+
+/// What an operator set for a stage wins over the file, and `check` says so.
+fn at_run_time(api: &str, stage: &mut Stage, node: &Node, state: &State, options: &Options, problems: &mut Problems) {
+    let set = state.stage(api, &stage.stage_name.value);
+    let written = |place: Option<&Node>| place.and_then(|node| node.get("deploymentId")).and_then(Node::scalar).map(str::to_owned);
+    let mut find = |id: Option<String>, by_operator: bool| {
+        let id = id?;
+        match state.deployment(api, &id, options) {
+            Ok(deployment) => {
+                if by_operator {
+                    problems.note(node, format!("set at run time: `{}` serves the deployment {id}", stage.stage_name.value));
+                }
+                Some(deployment)
+            }
+            Err(error) if by_operator => {
+                problems.error(node, format!("the deployment {id} that was set at run time cannot be served: {error}"));
+                None
+            }
+            Err(_) => {
+                problems
+                    .note(node, format!("the deployment {id} is not in the state directory, so the definition that is there is served"));
+                None
+            }
+        }
+    };
+    let of_operator = set.and_then(|set| set.deployment_id.clone());
+    let by_operator = of_operator.is_some();
+    stage.deployment = find(of_operator.or_else(|| written(Some(node))), by_operator);
+    match set.map(|set| &set.canary) {
+        None | Some(CanaryState::ByFile) => {
+            let deployment = stage.canary.as_ref().and_then(|_| find(written(node.get("canarySettings")), false));
+            if let Some(canary) = &mut stage.canary {
+                canary.deployment = deployment;
+            }
+        }
+        Some(CanaryState::Deleted) => stage.canary = None,
+        Some(CanaryState::ByOperator(canary)) => {
+            let sticky_by = stage.canary.as_ref().and_then(|canary| canary.sticky_by.clone());
+            stage.canary = Some(CanarySettings {
+                percent_traffic: canary.percent_traffic,
+                stage_variable_overrides: canary.stage_variable_overrides.clone().into_iter().collect(),
+                use_stage_cache: canary.use_stage_cache,
+                deployment: find(canary.deployment_id.clone(), true),
+                sticky_by,
+            });
+            let name = &stage.stage_name.value;
+            problems.note(node, format!("set at run time: `{name}` has a canary with {} percent of its traffic", canary.percent_traffic));
+        }
+    }
+    if let Some(set) = set {
+        stage.variables.extend(set.variables.clone());
+    }
 }
 
 /// Reads `account`: the limit over all APIs.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::process::{self, Process};
+use super::state::State;
 use super::{account, api_keys, aws, domain_names, environment, iam_principals, parts_not_served, usage_plans};
 use crate::apigateway::account::Account;
 use crate::document::{Fields, Limits, Node, Problems, Source, parse, source};
@@ -55,7 +56,7 @@ fn read(root: &Node, files: &mut Files, problems: &mut Problems) -> Option<(Proc
     account.vpc_links = domain_names::vpc_links(&mut fields, problems);
     account.throttle_settings = account::throttle_settings(&mut fields, problems);
     let known = account::Known::of(&mut fields, files, problems);
-    account.apis = account::apis(&known, &account, files, problems);
+    account.apis = account::apis(&known, &account, &State::read(&process.state_directory, problems), files, problems);
     account.usage_plans = usage_plans::usage_plans(&mut fields, &known, problems);
     account.api_keys = api_keys::api_keys(&mut fields, &account.usage_plans, files, problems);
     account.iam_principals = iam_principals::iam_principals(&mut fields, problems);
@@ -79,6 +80,13 @@ pub(super) struct Files {
 }
 
 impl Files {
+    /// Every file that some definition refers to.
+    pub(super) fn referred_sources(&self) -> Vec<Arc<Source>> {
+        let mut sources: Vec<_> = self.referred.values().flatten().map(|node| Arc::clone(&node.source)).collect();
+        sources.sort_by(|a, b| a.name.cmp(&b.name));
+        sources
+    }
+
     /// A path as it is meant: relative to the file that names it.
     #[expect(clippy::unused_self, reason = "it will know the configuration's root")]
     pub(super) fn beside(&self, node: &Node, path: &str) -> PathBuf {

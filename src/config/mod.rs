@@ -11,6 +11,7 @@ mod load;
 mod parts_not_served;
 mod process;
 mod stage;
+pub mod state;
 mod usage_plans;
 
 pub use load::{Loaded, load};

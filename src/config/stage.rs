@@ -2,7 +2,6 @@
 
 use indexmap::IndexMap;
 
-use super::parts_not_served::not_served;
 use crate::apigateway::api::Api;
 use crate::apigateway::stage::{
     AccessLogSettings, CanarySettings, LogDestination, MethodSettings, Stage, StickyBy, UnauthorizedCacheControl,
@@ -51,9 +50,7 @@ pub(super) fn read(
         canary: fields.take("canarySettings").filter(|node| !node.is_null()).and_then(|node| canary(node, problems)),
         deployment: None,
     };
-    if let Some(node) = fields.take("deploymentId") {
-        not_served(node, "deploymentId", problems);
-    }
+    fields.ignore(&["deploymentId"]);
     fields.ignore(&AWS_ONLY);
     fields.finish(problems);
     Some(stage)
@@ -81,9 +78,7 @@ fn canary(node: &Node, problems: &mut Problems) -> Option<CanarySettings> {
     let mut fields = Fields::of(node, "`canarySettings`", problems)?;
     let percent_traffic = fields.number("percentTraffic", 0.0..=100.0, problems).unwrap_or(0.0);
     let use_stage_cache = fields.boolean("useStageCache", problems).unwrap_or(false);
-    if let Some(node) = fields.take("deploymentId") {
-        not_served(node, "deploymentId", problems);
-    }
+    fields.ignore(&["deploymentId"]);
     let stage_variable_overrides = variables(fields.take("stageVariableOverrides"), problems);
     let mut sticky_by = None;
     if let Some(mut own) = fields.take("x-headgate").and_then(|node| Fields::of(node, "`x-headgate`", problems)) {

@@ -1,5 +1,6 @@
 //! The operator's verbs as functions: each is called by a command and by the admin address alike.
 
+pub mod deployments;
 mod reload;
 mod usage;
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use super::deployments;
 use crate::apigateway::account::DomainName;
 use crate::backend::Backends;
 use crate::config::{self, Loaded, Process};
@@ -125,17 +126,32 @@ impl Gateway {
             caches: &self.caches,
         };
         let snapshot = snapshot::compile(&loaded.account, &means, &mut problems);
-        match Some((loaded, snapshot)) {
-            Some((loaded, snapshot)) if !problems.has_errors() => Ok(Reloaded {
-                process: loaded.process,
-                domain_names: loaded.account.domain_names,
-                aws_limits: loaded.account.aws_limits,
-                problems,
-                snapshot,
-                vpc_links: loaded.account.vpc_links,
-                files: loaded.files,
-            }),
-            _ => Err(problems),
+        if problems.has_errors() {
+            return Err(problems);
+        }
+        // The first configuration is the one that somebody started with; from then on each is a change.
+        if !self.files().is_empty() {
+            self.record(&loaded);
+        }
+        Ok(Reloaded {
+            process: loaded.process,
+            domain_names: loaded.account.domain_names,
+            aws_limits: loaded.account.aws_limits,
+            problems,
+            snapshot,
+            vpc_links: loaded.account.vpc_links,
+            files: loaded.files,
+        })
+    }
+
+    /// Keeps what a reload brought, so that there is a way back to it. A directory that cannot be written costs the record, not the reload.
+    fn record(&self, loaded: &Loaded) {
+        let now = (self.clock)().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        for api in &loaded.account.apis {
+            if let Err(error) = deployments::create(&loaded.process.state_directory, api, "reload", now) {
+                tracing::warn!("the reload is not recorded in {}: {error}", loaded.process.state_directory.display());
+                return;
+            }
         }
     }
 

@@ -135,7 +135,7 @@ fn compile_stage(
             deployed: settings.deployment.as_ref().map_or(deployed, |deployment| (deployment.id.as_str(), &deployment.api)),
             variables,
             is_canary: Some(true),
-            cache: cache.filter(|_| settings.use_stage_cache),
+            cache: cache.clone().filter(|_| settings.use_stage_cache),
             metrics: Some(side(true)),
             ..base
         };
@@ -146,5 +146,5 @@ fn compile_stage(
             release: Arc::new(own.release(own_models.as_ref().unwrap_or(models), shared, problems)),
         }
     });
-    Stage { release, canary, access_log: stage.access_log.clone() }
+    Stage { release, canary, cache, access_log: stage.access_log.clone() }
 }

@@ -17,7 +17,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use crate::apigateway::stage::{AccessLogSettings, StickyBy};
-use crate::store::Quota;
+use crate::exchange::Answer;
+use crate::store::{Cache, Quota};
 
 pub use authorizers::{Access, AuthorizerEvent, Authorizers, StageAuthorizer};
 pub use aws_call::{AwsCall, AwsCallKind};
@@ -45,6 +46,8 @@ pub struct Stage {
     pub release: Arc<Release>,
     /// Another release that serves a share of the requests.
     pub canary: Option<Canary>,
+    /// What of its answers is kept.
+    pub cache: Option<Arc<Cache<Answer>>>,
     /// Where its access log goes.
     pub access_log: Option<AccessLogSettings>,
 }

@@ -143,7 +143,10 @@ impl<V: Send + Sync + 'static> Cache<V> {
 
 /// Caches by name, so that a reload keeps what was kept.
 #[derive(Debug)]
-pub struct Caches<V>(Mutex<HashMap<Box<str>, (u64, Weak<Cache<V>>)>>);
+pub struct Caches<V>(Mutex<HashMap<Box<str>, Known<V>>>);
+
+/// A cache's capacity, and the cache.
+type Known<V> = (u64, Weak<Cache<V>>);
 
 impl<V> Default for Caches<V> {
     fn default() -> Self {

@@ -3,6 +3,12 @@
 use super::ast::{Block, Expression, NodeKind, Part, Reference, Template};
 
 impl Template {
+    /// The template as it was written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Tells every method call in the template: its name, and its argument if that is one text as it stands.
     pub fn each_call(&self, tell: &mut dyn FnMut(&str, Option<&str>)) {
         let mut references = |reference: &Reference| {

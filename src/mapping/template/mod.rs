@@ -29,6 +29,12 @@ impl Template {
         Ok(Self { parsed, paths })
     }
 
+    /// The template as it was written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.parsed.text()
+    }
+
     /// What parses but is probably not meant, each with its place.
     #[must_use]
     pub fn lint(&self) -> Vec<Error> {
