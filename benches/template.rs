@@ -54,7 +54,7 @@ impl Work {
     fn render(&self, overrides: &Overrides) -> String {
         let input =
             Input { body: &self.body, request: &self.request, stage_variables: &self.stage_variables, context: &self.context, overrides };
-        render(&self.template, &input, &Limits::default(), no_clock).unwrap().0
+        render((&self.name, &self.template), &input, &Limits::default(), &no_clock).unwrap().0
     }
 }
 

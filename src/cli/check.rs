@@ -36,7 +36,8 @@ pub(super) fn load(path: &Path) -> (Option<(Loaded, Snapshot)>, Problems, Arc<Aw
     let client = Arc::new(Client::new());
     let aws = Arc::new(Aws::new(Arc::clone(&client), clock::now));
     let backends = Backends::new(Arc::clone(&client), Arc::clone(&aws));
-    let (rates, quotas, metrics) = (MemoryRates::new(clock::monotonic()), MemoryQuotas::default(), Metrics::new());
+    let monotonic = clock::monotonic();
+    let (rates, quotas, metrics) = (MemoryRates::new(monotonic.clone()), MemoryQuotas::default(), Metrics::new());
     let authorizers = Authorizers::new(Arc::clone(&aws), Arc::clone(&client));
     let means = Means {
         backends: &backends,
@@ -44,6 +45,7 @@ pub(super) fn load(path: &Path) -> (Option<(Loaded, Snapshot)>, Problems, Arc<Aw
         authorizers: &authorizers,
         rates: &rates,
         quotas: &quotas,
+        clock: &monotonic,
         caches: &Caches::default(),
     };
     let (compiled, problems) = control::compile(path, &means);

@@ -111,7 +111,8 @@ impl Work {
             overrides: &overrides,
             evaluated: &evaluated,
         };
-        rendering.render(&template, &Limits::default(), no_clock, trace)
+        let (text, left) = rendering.render(&template, &Limits::default(), &no_clock, trace)?;
+        Ok((text, left.unwrap_or(overrides)))
     }
 }
 

@@ -26,6 +26,7 @@ pub struct Gateway {
     aws: Arc<Aws>,
     authorizers: Authorizers,
     rates: MemoryRates,
+    monotonic: Clock,
     caches: Caches<Answer>,
     quotas: Mutex<Option<Arc<Embedded>>>,
     clock: fn() -> SystemTime,
@@ -67,7 +68,7 @@ impl Gateway {
         let client = Arc::new(Client::new());
         let aws = Arc::new(Aws::new(Arc::clone(&client), clock));
         let backends = Backends::new(Arc::clone(&client), Arc::clone(&aws));
-        let rates = MemoryRates::new(monotonic);
+        let rates = MemoryRates::new(monotonic.clone());
         let authorizers = Authorizers::new(Arc::clone(&aws), Arc::clone(&client));
         Self {
             path,
@@ -77,6 +78,7 @@ impl Gateway {
             aws,
             authorizers,
             rates,
+            monotonic,
             caches: Caches::default(),
             quotas: Mutex::default(),
             clock,
@@ -123,6 +125,7 @@ impl Gateway {
             authorizers: &self.authorizers,
             rates: &self.rates,
             quotas: &*quotas,
+            clock: &self.monotonic,
             caches: &self.caches,
         };
         let snapshot = snapshot::compile(&loaded.account, &means, &mut problems);

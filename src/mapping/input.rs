@@ -22,6 +22,11 @@ impl<'r, 's> Input<'r, 's> {
         Self { body, source, paths, parsed: OnceCell::new() }
     }
 
+    /// The payload, in bytes.
+    pub(super) const fn size(&self) -> usize {
+        self.body.len()
+    }
+
     pub(super) fn property(&self, name: &str) -> Option<Value<'r>> {
         (name == "body").then(|| Value::text(self.body))
     }

@@ -70,15 +70,13 @@ impl<'r, 's> ContextObject<'r, 's> {
         }
     }
 
-    /// Whether no member was asked for that a template could have changed.
-    pub(super) fn is_untouched(&self) -> bool {
-        self.made.borrow().is_empty()
-    }
-
-    /// What the template left in the override maps.
-    pub(super) fn overrides(&self) -> Overrides {
+    /// What the template left in the override maps, if it touched them at all.
+    pub(super) fn overrides(&self) -> Option<Overrides> {
         let made = self.made.borrow();
         let find = |name: &str| made.iter().find(|(known, _)| **known == *name).map(|(_, value)| value);
+        if find("requestOverride").is_none() && find("responseOverride").is_none() {
+            return None;
+        }
         let mut overrides = Overrides::default();
         match find("requestOverride") {
             Some(Value::Map(map)) => {
@@ -107,7 +105,7 @@ impl<'r, 's> ContextObject<'r, 's> {
             Some(_) => {}
             None => overrides.response = self.overrides.response.clone(),
         }
-        overrides
+        Some(overrides)
     }
 }
 
@@ -173,7 +171,8 @@ fn to_json(value: &Value<'_>) -> Json {
 
 /// Stage variables as a map that prints like one.
 pub(super) fn stage_variables(variables: &IndexMap<String, String>) -> Value<'_> {
-    Value::map(variables.iter().map(|(name, value)| (Key::from(name.as_str()), Value::text(value.as_str()))).collect())
+    let members = variables.iter().map(|(name, value)| (Key::from(name.as_str()), Value::text(value.as_str())));
+    Value::map(Entries::distinct(members.collect()))
 }
 
 /// A member of `$context`.
@@ -187,7 +186,7 @@ pub(super) fn member<'r>(context: &'r Context, name: &str) -> Option<Value<'r>> 
 }
 
 fn json_members(members: &serde_json::Map<String, Json>) -> Entries<'_> {
-    members.iter().map(|(name, value)| (Key::from(name.as_str()), to_value(value, true))).collect()
+    Entries::distinct(members.iter().map(|(name, value)| (Key::from(name.as_str()), to_value(value, true))).collect())
 }
 
 /// `$context.identity`, every member there, most of them null.
@@ -198,8 +197,8 @@ fn identity(context: &Context) -> Value<'_> {
         "userAgent" => identity.user_agent.as_deref().map(Value::text),
         _ => None,
     });
-    let mut entries: Entries<'_> =
-        super::context::IDENTITY.iter().zip(known).map(|(name, value)| (Key::from(*name), value.unwrap_or(Value::Null))).collect();
+    let members = super::context::IDENTITY.iter().zip(known).map(|(name, value)| (Key::from(*name), value.unwrap_or(Value::Null)));
+    let mut entries = Entries::distinct(members.collect());
     for (name, value) in [("apiKey", &identity.api_key), ("apiKeyId", &identity.api_key_id)] {
         if let Some(value) = value.as_deref() {
             entries.insert(Key::from(name), Value::text(value));

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method};
 use serde_json::Value;
 
+use super::aside::aside;
 use super::lambda_proxy;
 use super::service_action;
 use super::sources::{Found, Sources};
@@ -127,7 +128,7 @@ fn mapped_content(asked: Asked<'_>, content: &Bytes) -> Result<(Bytes, Overrides
         template::for_request(&integration.request_templates, &media_type, integration.passthrough_behavior)?
     };
     let converted = content_handling::request(content, &media_type, &asked.release.binary_media_types, integration.content_handling)?;
-    let Some((_, template)) = template else { return Ok((converted.into_bytes(), Overrides::default())) };
+    let Some((name, template)) = template else { return Ok((converted.into_bytes(), Overrides::default())) };
     let overrides = Overrides::default();
     let input = template::Input {
         body: converted.as_template_input()?,
@@ -136,8 +137,10 @@ fn mapped_content(asked: Asked<'_>, content: &Bytes) -> Result<(Bytes, Overrides
         context: asked.context,
         overrides: &overrides,
     };
-    let (text, overrides) = template::render(template, &input, &asked.release.template_limits, crate::vtl::no_clock)?;
-    Ok((Content::Text(text).into_bytes(), overrides))
+    let (text, overrides) = aside(input.body.len(), || {
+        template::render((name, template), &input, &asked.release.template_limits, &|| asked.release.clock.elapsed())
+    })?;
+    Ok((Content::Text(text).into_bytes(), overrides.unwrap_or_default()))
 }
 
 /// Evaluates the parameter mappings. Illegal destinations fail the call, as recorded.

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::HeaderValue;
 
+use super::aside::aside;
 use super::integration_request::{Asked, values};
 use super::sources::Sources;
 use super::{lambda_proxy, standard_headers};
@@ -78,7 +79,7 @@ fn mapped(asked: Asked<'_>, chosen: &IntegrationResponse, answer: &Answer) -> Re
     }
     let mut overrides = answer.overrides.clone();
     let content = match template::for_response(&chosen.response_templates, &accepted) {
-        Some((_, template)) => {
+        Some((name, template)) => {
             let input = template::Input {
                 body: content.as_template_input()?,
                 request: asked.request,
@@ -86,8 +87,10 @@ fn mapped(asked: Asked<'_>, chosen: &IntegrationResponse, answer: &Answer) -> Re
                 context: asked.context,
                 overrides: &answer.overrides,
             };
-            let (text, left) = template::render(template, &input, &asked.release.template_limits, crate::vtl::no_clock)?;
-            overrides = left;
+            let (text, left) = aside(input.body.len(), || {
+                template::render((name, template), &input, &asked.release.template_limits, &|| asked.release.clock.elapsed())
+            })?;
+            overrides = left.unwrap_or(overrides);
             Bytes::from(text)
         }
         None => content.into_bytes(),

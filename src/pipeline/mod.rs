@@ -20,6 +20,7 @@ use crate::store::Found;
 mod address;
 mod api_key;
 mod arrival;
+mod aside;
 mod authorize;
 mod cache;
 mod explain;

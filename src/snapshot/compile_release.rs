@@ -135,6 +135,7 @@ impl Side<'_> {
             binary_media_types: BinaryMediaTypes::new(&api.binary_media_types),
             minimum_compression_size: api.minimum_compression_size,
             template_limits: Limits { rounds: account.aws_limits.then_some(1000), ..Limits::default() },
+            clock: shared.means.clock.clone(),
             content_limit: if account.aws_limits { AWS_CONTENT } else { OWN_CONTENT },
             streamed_content_limit: account.aws_limits.then_some(AWS_CONTENT),
         }

@@ -60,6 +60,8 @@ pub struct Release {
     pub minimum_compression_size: Option<u32>,
     /// What a template may cost.
     pub template_limits: crate::vtl::Limits,
+    /// What ends a rendering that takes too long.
+    pub clock: crate::store::Clock,
     /// The largest request content, in bytes, where it is completed in memory.
     pub content_limit: u64,
     /// The largest request content where it is streamed.

@@ -45,6 +45,12 @@ impl Clock {
     pub fn new(now: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
+
+    /// The time since the clock's own beginning.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        (self.0)()
+    }
 }
 
 impl std::fmt::Debug for Clock {

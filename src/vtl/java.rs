@@ -73,7 +73,7 @@ pub(super) fn replace(text: &str, old: &str, new: &str) -> Result<String, String
 
 /// `String.replaceAll`. The result's size and the clock are looked at on the way: a short text can grow long, and a search for each
 /// match can walk the rest of the text.
-pub(super) fn replace_all(text: &str, old: &str, new: &str, watch: &Watch) -> Result<String, String> {
+pub(super) fn replace_all(text: &str, old: &str, new: &str, watch: &Watch<'_>) -> Result<String, String> {
     let (pattern, new) = (pattern(old)?, replacement(new)?);
     let mut out = String::with_capacity(text.len());
     let mut copied = 0;
@@ -91,7 +91,7 @@ pub(super) fn replace_all(text: &str, old: &str, new: &str, watch: &Watch) -> Re
     Ok(out)
 }
 
-fn look(count: usize, watch: &Watch) -> Result<(), String> {
+fn look(count: usize, watch: &Watch<'_>) -> Result<(), String> {
     if count % LOOK == LOOK - 1 && watch.is_over() { Err("the search takes too long".to_owned()) } else { Ok(()) }
 }
 
@@ -124,7 +124,7 @@ fn escaped(c: char) -> String {
 ///
 /// # Errors
 /// When the pattern cannot be run.
-pub(super) fn split<'r>(text: &str, separator: &str, limit: i64, watch: &Watch) -> Result<Vec<Value<'r>>, String> {
+pub(super) fn split<'r>(text: &str, separator: &str, limit: i64, watch: &Watch<'_>) -> Result<Vec<Value<'r>>, String> {
     let pattern = pattern(separator)?;
     let most = usize::try_from(limit).ok().filter(|most| *most > 0).unwrap_or(usize::MAX);
     let mut pieces: Vec<&str> = Vec::new();

@@ -39,7 +39,7 @@ impl Default for Limits {
 }
 
 /// Time as something that runs: how much has passed since a beginning of its own. The engine has no clock by itself.
-pub type Clock = fn() -> Duration;
+pub type Clock<'c> = &'c dyn Fn() -> Duration;
 
 /// A clock that stands still: only steps count.
 #[must_use]

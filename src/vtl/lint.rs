@@ -107,11 +107,19 @@ enum Kind {
     Other,
 }
 
+const UNESCAPED: &str =
+    "this puts a text of the payload into JSON as it is: a quote in it breaks the JSON; `$util.escapeJavaScript(…)` escapes it";
+
+/// Whether a text holds `${name::name}`.
+fn is_placeholder(text: &str) -> bool {
+    text.split("${").skip(1).any(|rest| rest.split_once('}').is_some_and(|(name, _)| name.contains("::")))
+}
+
 impl Template {
     /// Everything that looks like a trap, each with its place.
     #[must_use]
     pub fn lint(&self) -> Vec<Error> {
-        let mut lint = Lint { template: self, set: HashMap::new(), loops: HashSet::new(), found: Vec::new() };
+        let mut lint = Lint { template: self, set: HashMap::new(), loops: HashSet::new(), found: Vec::new(), unescaped: Vec::new() };
         lint.collect(&self.body);
         for definition in self.macros.values() {
             lint.set.extend(definition.parameters.iter().map(|slot| (*slot, Kind::Other)));
@@ -123,6 +131,12 @@ impl Template {
         }
         lint.found.sort_by_key(|error| (error.line, error.column));
         lint.found.dedup();
+        // One warning for all places of a template: who mends one looks at the others, too.
+        if let Some((first, more)) = lint.unescaped.split_first() {
+            let places = if more.is_empty() { String::new() } else { format!(" (as do {} other places of this template)", more.len()) };
+            let message = format!("{UNESCAPED}{places}");
+            lint.found.push(Error::at(ErrorKind::Parse, &self.text, *first, message));
+        }
         lint.found
     }
 }
@@ -132,6 +146,8 @@ struct Lint<'t> {
     set: HashMap<Slot, Kind>,
     loops: HashSet<Slot>,
     found: Vec<Error>,
+    /// Where texts of the payload are put into JSON as they are.
+    unescaped: Vec<usize>,
 }
 
 impl Lint<'_> {
@@ -210,6 +226,9 @@ impl Lint<'_> {
     fn node(&mut self, node: &Node, quoted: bool) {
         match &node.kind {
             NodeKind::Reference(reference) => self.printed(reference, quoted),
+            NodeKind::Text(text) if is_placeholder(text) => {
+                self.warn(node.at, "`${…::…}` is CloudFormation's, which nothing has replaced: it is printed as it stands".to_owned());
+            }
             NodeKind::Set(target, value) => {
                 if !target.parts.is_empty() {
                     self.reference(target);
@@ -248,10 +267,7 @@ impl Lint<'_> {
         } else if !quoted && self.is_whole_payload(reference) {
             self.warn(reference.at, "an object prints as {a=1} here; `$input.json('$')` gives JSON".to_owned());
         } else if quoted && self.is_payload(reference) {
-            self.warn(
-                reference.at,
-                "this text is put into JSON as it is: a quote in it breaks the JSON; `$util.escapeJavaScript(…)` escapes it".to_owned(),
-            );
+            self.unescaped.push(reference.at);
         }
     }
 

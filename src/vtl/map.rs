@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::hash::{Hash, Hasher};
+use std::rc::Rc;
 
 use indexmap::{Equivalent, IndexMap};
 
@@ -23,7 +24,7 @@ pub enum Key<'r> {
     /// Text.
     String(Text<'r>),
     /// Anything else, by its kind and text.
-    Other(u8, Text<'r>),
+    Other(Rc<(u8, String)>),
 }
 
 /// A key that is text, without its owner.
@@ -35,7 +36,7 @@ impl Hash for Key<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         match self {
             Self::String(text) => (STRING, &**text).hash(state),
-            Self::Other(kind, text) => (*kind, &**text).hash(state),
+            Self::Other(other) => (other.0, other.1.as_str()).hash(state),
         }
     }
 }
@@ -59,18 +60,22 @@ impl<'r> Key<'r> {
         match value {
             Value::String(text) => Self::String(text.clone()),
             Value::Null => Self::String("".into()),
-            other => Self::Other(other.kind(), other.to_text().into()),
+            other => Self::Other(Rc::new((other.kind(), other.to_text()))),
         }
     }
 
     /// The key as a value again.
     #[must_use]
     pub fn to_value(&self) -> Value<'r> {
-        match self {
-            Self::Other(1, text) => Value::Boolean(&**text == "true"),
-            Self::Other(2, text) => text.parse().map_or_else(|_| Value::String(text.clone()), Value::Integer),
-            Self::Other(4, text) => text.parse().map_or_else(|_| Value::String(text.clone()), Value::Double),
-            Self::String(text) | Self::Other(_, text) => Value::String(text.clone()),
+        let other = match self {
+            Self::String(text) => return Value::String(text.clone()),
+            Self::Other(other) => other,
+        };
+        match (other.0, other.1.as_str()) {
+            (1, text) => Value::Boolean(text == "true"),
+            (2, text) => text.parse().map_or_else(|_| Value::text(text.to_owned()), Value::Integer),
+            (4, text) => text.parse().map_or_else(|_| Value::text(text.to_owned()), Value::Double),
+            (_, text) => Value::text(text.to_owned()),
         }
     }
 
@@ -78,12 +83,18 @@ impl<'r> Key<'r> {
     #[must_use]
     pub fn text(&self) -> &str {
         match self {
-            Self::String(text) | Self::Other(_, text) => text,
+            Self::String(text) => text,
+            Self::Other(other) => &other.1,
         }
     }
 
+    #[inline]
     fn is(&self, name: &str) -> bool {
-        matches!(self, Self::String(text) if **text == *name)
+        match self {
+            Self::String(Text::Borrowed(text)) => *text == name,
+            Self::String(Text::Owned(text)) => **text == *name,
+            Self::Other(_) => false,
+        }
     }
 }
 
@@ -94,14 +105,14 @@ impl<'r> From<&'r str> for Key<'r> {
 }
 
 /// Up to so many members, walking a list costs less than hashing.
-const FEW: usize = 12;
+const FEW: usize = 16;
 
 /// A map's members. Keys of a payload are a client's choice, so that many of them are hashed with a key of their own.
 pub enum Entries<'r> {
     /// A list that is walked.
     Few(Vec<(Key<'r>, Value<'r>)>),
     /// A table.
-    Many(IndexMap<Key<'r>, Value<'r>>),
+    Many(Box<IndexMap<Key<'r>, Value<'r>>>),
 }
 
 impl Default for Entries<'_> {
@@ -114,7 +125,13 @@ impl<'r> Entries<'r> {
     /// Room for so many members.
     #[must_use]
     pub fn with_capacity(count: usize) -> Self {
-        if count > FEW { Self::Many(IndexMap::with_capacity(count)) } else { Self::Few(Vec::with_capacity(count)) }
+        if count > FEW { Self::Many(Box::new(IndexMap::with_capacity(count))) } else { Self::Few(Vec::with_capacity(count)) }
+    }
+
+    /// Members of which it is known that no key stands twice.
+    #[must_use]
+    pub fn distinct(members: Vec<(Key<'r>, Value<'r>)>) -> Self {
+        if members.len() > FEW { members.into_iter().collect() } else { Self::Few(members) }
     }
 
     /// The number of members.
@@ -165,7 +182,7 @@ impl<'r> Entries<'r> {
         }
         let mut table: IndexMap<_, _> = std::mem::take(list).into_iter().collect();
         table.insert(key, value);
-        *self = Self::Many(table);
+        *self = Self::Many(Box::new(table));
         None
     }
 
@@ -203,6 +220,24 @@ impl<'r> Entries<'r> {
         };
         few.into_iter().flatten().chain(many.into_iter().flatten())
     }
+}
+
+impl<'r> From<Vec<(Key<'r>, Value<'r>)>> for Entries<'r> {
+    /// Members as they were read, in which a key may stand twice.
+    fn from(members: Vec<(Key<'r>, Value<'r>)>) -> Self {
+        if members.len() > FEW || has_twice(&members) { members.into_iter().collect() } else { Self::Few(members) }
+    }
+}
+
+fn has_twice(members: &[(Key<'_>, Value<'_>)]) -> bool {
+    let mut rest = members;
+    while let [(key, _), after @ ..] = rest {
+        if after.iter().any(|(other, _)| other == key) {
+            return true;
+        }
+        rest = after;
+    }
+    false
 }
 
 impl<'r> FromIterator<(Key<'r>, Value<'r>)> for Entries<'r> {

@@ -41,7 +41,8 @@ impl Value<'_> {
             // Writing to a string cannot fail.
             Self::BigInteger(value) => drop(write!(out, "{value}")),
             Self::Double(value) => out.push_str(&format_double(*value)),
-            Self::String(text) | Self::Decimal(text) => out.push_str(text),
+            Self::String(text) => out.push_str(text),
+            Self::Decimal(text) => out.push_str(text),
             _ if depth > DEPTH => out.push('…'),
             Self::Entry(entry) => {
                 out.push_str(entry.key.text());

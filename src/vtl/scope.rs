@@ -11,6 +11,11 @@ pub trait Scope<'r> {
     /// What `$name` stands for; nothing where it stands for nothing.
     fn find(&self, name: &str) -> Option<Value<'r>>;
 
+    /// How much output is likely to come from the scope, in bytes: room that is made at once.
+    fn expected_output(&self) -> usize {
+        0
+    }
+
     /// A property's value; nothing where there is none.
     fn property(&self, _object: Given, _name: &str) -> Option<Value<'r>> {
         None

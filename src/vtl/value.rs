@@ -1,6 +1,6 @@
 //! Values.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use num_bigint::BigInt;
@@ -14,6 +14,8 @@ use super::text::Text;
 const SEARCHED: usize = 10_000;
 
 /// A value of a template. Lists and maps are shared, as Java's are; texts are borrowed where what they come from outlives the rendering.
+///
+/// Values are copied at every step, so they are three words with a whole word as the tag: only one kind may hold a [`Text`].
 #[derive(Clone)]
 pub enum Value<'r> {
     /// Nothing; it prints as the empty string and equals it.
@@ -27,7 +29,7 @@ pub enum Value<'r> {
     /// A floating-point number.
     Double(f64),
     /// A decimal with more digits than a floating-point number holds; it prints as it was written.
-    Decimal(Text<'r>),
+    Decimal(Rc<str>),
     /// Text.
     String(Text<'r>),
     /// A list.
@@ -73,13 +75,29 @@ pub struct Round {
     pub(super) topmost: Option<Rc<Self>>,
 }
 
+/// Collections within collections that are freed by way of the call stack.
+const NESTED: u32 = 64;
+
+thread_local! {
+    static FREEING: Cell<u32> = const { Cell::new(0) };
+}
+
 /// Moves the collections among some values to where they wait to be freed.
 fn harvest<'v, 'r: 'v>(values: impl Iterator<Item = &'v mut Value<'r>>, waiting: &mut Vec<Value<'r>>) {
     waiting.extend(values.filter(|value| value.is_collection()).map(|value| std::mem::replace(value, Value::Null)));
 }
 
-/// Frees what is nested however deep without using the call stack.
-fn free(mut waiting: Vec<Value<'_>>) {
+/// Frees a collection's values: by recursion at first, and what is nested deeper, however deep, from a list of what waits.
+fn free<'r, V>(mut values: V, harvest_all: impl FnOnce(&mut V, &mut Vec<Value<'r>>)) {
+    let depth = FREEING.get();
+    if depth < NESTED {
+        FREEING.set(depth + 1);
+        drop(values);
+        FREEING.set(depth);
+        return;
+    }
+    let mut waiting = Vec::new();
+    harvest_all(&mut values, &mut waiting);
     while let Some(value) = waiting.pop() {
         match value {
             Value::List(list) => {
@@ -104,17 +122,13 @@ fn free(mut waiting: Vec<Value<'_>>) {
 
 impl Drop for List<'_> {
     fn drop(&mut self) {
-        let mut waiting = Vec::new();
-        harvest(self.items.get_mut().iter_mut(), &mut waiting);
-        free(waiting);
+        free(self.items.take(), |items, waiting| harvest(items.iter_mut(), waiting));
     }
 }
 
 impl Drop for Map<'_> {
     fn drop(&mut self) {
-        let mut waiting = Vec::new();
-        harvest(self.entries.get_mut().values_mut(), &mut waiting);
-        free(waiting);
+        free(self.entries.take(), |entries, waiting| harvest(entries.values_mut(), waiting));
     }
 }
 
@@ -195,5 +209,17 @@ impl<'r> Value<'r> {
     #[must_use]
     pub const fn is_number(&self) -> bool {
         matches!(self, Self::Integer(_) | Self::BigInteger(_) | Self::Double(_) | Self::Decimal(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_three_words() {
+        assert_eq!(size_of::<Value<'_>>(), 24);
+        assert_eq!(size_of::<Option<Value<'_>>>(), 24);
+        assert_eq!(size_of::<Key<'_>>(), 24);
     }
 }

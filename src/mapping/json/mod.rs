@@ -4,6 +4,8 @@ mod compact;
 mod scan;
 mod values;
 
+use std::ops::Range;
+
 use scan::plain;
 
 pub use compact::compact;
@@ -14,28 +16,48 @@ const DEPTH: usize = 128;
 /// Of a number's text, in characters.
 const DIGITS: usize = 1000;
 
-/// What a text is made into. Each call tells one thing that was read; nothing means that it cannot be taken.
+/// What a text is made into. Each call tells one thing that was read, with its place; nothing means that it cannot be taken.
 trait Build<'t> {
     /// What must be remembered from a collection's beginning to its end.
     type Mark;
 
-    fn null(&mut self);
-    fn boolean(&mut self, value: bool);
-    fn number(&mut self, text: &'t str) -> Option<()>;
-    fn string(&mut self, text: Quoted<'t>) -> Option<()>;
-    fn key(&mut self, text: Quoted<'t>) -> Option<()>;
-    fn begin(&mut self, bracket: char) -> Self::Mark;
-    fn comma(&mut self);
-    fn end_object(&mut self, mark: Self::Mark);
-    fn end_array(&mut self, mark: Self::Mark);
+    fn word(&mut self, word: Word, place: Range<usize>);
+    fn number(&mut self, text: &'t str, place: Range<usize>) -> Option<()>;
+    fn string(&mut self, text: Quoted<'t>, place: Range<usize>) -> Option<()>;
+    fn key(&mut self, text: Quoted<'t>, place: Range<usize>) -> Option<()>;
+    fn begin(&mut self, at: usize) -> Self::Mark;
+    /// A comma or a colon.
+    fn separator(&mut self, at: usize);
+    fn end_object(&mut self, mark: Self::Mark, at: usize);
+    fn end_array(&mut self, mark: Self::Mark, at: usize);
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Word {
+    Null,
+    True,
+    False,
 }
 
 /// The inside of a string as it was written.
 #[derive(Debug, Clone, Copy)]
 struct Quoted<'t> {
     text: &'t str,
-    /// Whether every character stands for itself, in JSON as well as here.
-    plain: bool,
+    form: Form,
+}
+
+/// How a string is written. A whole word: a byte beside two words is copied with its padding, which the processor waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+enum Form {
+    /// Every character stands for itself, and is printed so.
+    Plain,
+    /// With escapes, but only such as are printed.
+    Escaped,
+    /// With other escapes.
+    Unusual,
+    /// Without escapes, but some characters are printed with one, or the quotes are single ones.
+    Raw,
 }
 
 impl Quoted<'_> {
@@ -43,8 +65,9 @@ impl Quoted<'_> {
     fn unescaped(self) -> Option<String> {
         let mut out = String::with_capacity(self.text.len());
         let mut rest = self.text;
-        while let Some((before, escape)) = rest.split_once('\\') {
-            out.push_str(before);
+        while let Some(at) = rest.bytes().position(|byte| byte == b'\\') {
+            out.push_str(rest.get(..at)?);
+            let escape = rest.get(at + 1..)?;
             let c = escape.chars().next()?;
             rest = escape.get(c.len_utf8()..)?;
             match c {
@@ -105,11 +128,12 @@ impl<'t, B: Build<'t>> Reader<'t, B> {
         }
     }
 
-    fn eat(&mut self, wanted: u8) -> bool {
-        self.blanks();
-        let found = self.peek() == Some(wanted);
-        self.at += usize::from(found);
-        found
+    /// Whether a sign comes next, blanks aside. Where it does, it is not passed yet.
+    fn comes(&mut self, wanted: u8) -> bool {
+        if self.peek() != Some(wanted) {
+            self.blanks();
+        }
+        self.peek() == Some(wanted)
     }
 
     fn value(&mut self, depth: usize) -> Option<()> {
@@ -117,10 +141,11 @@ impl<'t, B: Build<'t>> Reader<'t, B> {
             return None;
         }
         self.blanks();
+        let start = self.at;
         match self.peek()? {
             b'"' | b'\'' => {
                 let text = self.quoted()?;
-                self.build.string(text)
+                self.build.string(text, start..self.at)
             }
             b'{' => self.object(depth),
             b'[' => self.array(depth),
@@ -130,91 +155,108 @@ impl<'t, B: Build<'t>> Reader<'t, B> {
     }
 
     fn object(&mut self, depth: usize) -> Option<()> {
+        let mark = self.build.begin(self.at);
         self.at += 1;
-        let mark = self.build.begin('{');
-        if !self.eat(b'}') {
+        if !self.comes(b'}') {
             loop {
                 self.blanks();
+                let start = self.at;
                 let key = self.quoted()?;
-                self.build.key(key)?;
-                if !self.eat(b':') {
+                self.build.key(key, start..self.at)?;
+                if !self.comes(b':') {
                     return None;
                 }
+                self.separator();
                 self.value(depth + 1)?;
-                if self.eat(b'}') {
+                if self.comes(b'}') {
                     break;
                 }
-                if !self.eat(b',') {
+                if self.peek() != Some(b',') {
                     return None;
                 }
-                self.build.comma();
+                self.separator();
             }
         }
-        self.build.end_object(mark);
+        self.build.end_object(mark, self.at);
+        self.at += 1;
         Some(())
     }
 
     fn array(&mut self, depth: usize) -> Option<()> {
+        let mark = self.build.begin(self.at);
         self.at += 1;
-        let mark = self.build.begin('[');
-        if !self.eat(b']') {
+        if !self.comes(b']') {
             loop {
                 self.value(depth + 1)?;
-                if self.eat(b']') {
+                if self.comes(b']') {
                     break;
                 }
-                if !self.eat(b',') {
+                if self.peek() != Some(b',') {
                     return None;
                 }
-                self.build.comma();
+                self.separator();
             }
         }
-        self.build.end_array(mark);
+        self.build.end_array(mark, self.at);
+        self.at += 1;
         Some(())
     }
 
+    fn separator(&mut self) {
+        self.build.separator(self.at);
+        self.at += 1;
+    }
+
     /// A string in quotes of either kind.
+    #[inline(always)]
     fn quoted(&mut self) -> Option<Quoted<'t>> {
         let quote = self.peek().filter(|byte| matches!(byte, b'"' | b'\''))?;
         let start = self.at + 1;
         let bytes = self.text.as_bytes();
         let mut end = start;
-        let mut is_plain = quote == b'"';
+        let (mut escaped, mut usual) = (false, quote == b'"');
         loop {
             end += plain(bytes.get(end..)?);
             match *bytes.get(end)? {
                 byte if byte == quote => break,
                 b'\\' => {
-                    is_plain = false;
+                    escaped = true;
+                    usual &= matches!(bytes.get(end + 1)?, b'"' | b'\\' | b'n' | b'r' | b't' | b'b' | b'f');
                     end += 2;
                 }
                 // The other quote, or a control character, which this reader lets pass.
                 byte => {
-                    is_plain &= byte == b'\'';
+                    usual &= byte == b'\'';
                     end += 1;
                 }
             }
         }
         self.at = end + 1;
-        Some(Quoted { text: self.text.get(start..end)?, plain: is_plain })
+        let form = match (escaped, usual) {
+            (false, true) => Form::Plain,
+            (true, true) => Form::Escaped,
+            (true, false) => Form::Unusual,
+            (false, false) => Form::Raw,
+        };
+        Some(Quoted { text: self.text.get(start..end)?, form })
     }
 
     fn number(&mut self) -> Option<()> {
-        let bytes = self.text.as_bytes().get(self.at..)?;
-        let length = bytes.iter().take_while(|byte| byte.is_ascii_digit() || b"+-.eE".contains(byte)).count();
-        let text = self.text.get(self.at..self.at + length).filter(|text| text.len() <= DIGITS)?;
-        self.at += length;
-        self.build.number(text)
+        let start = self.at;
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E')) {
+            self.at += 1;
+        }
+        let text = self.text.get(start..self.at).filter(|text| text.len() <= DIGITS)?;
+        self.build.number(text, start..self.at)
     }
 
     fn word(&mut self) -> Option<()> {
         let rest = self.text.get(self.at..)?;
-        let word = ["true", "false", "null"].into_iter().find(|word| rest.starts_with(word))?;
-        self.at += word.len();
-        match word {
-            "null" => self.build.null(),
-            word => self.build.boolean(word == "true"),
-        }
+        let words = [("true", Word::True), ("false", Word::False), ("null", Word::Null)];
+        let (text, word) = words.into_iter().find(|(text, _)| rest.starts_with(text))?;
+        let start = self.at;
+        self.at += text.len();
+        self.build.word(word, start..self.at);
         Some(())
     }
 }

@@ -1,9 +1,10 @@
 //! JSON into template values.
 
+use std::ops::Range;
 use std::rc::Rc;
 
-use super::{Build, Quoted, Reader};
-use crate::vtl::{Entries, Key, Text, Value};
+use super::{Build, Form, Quoted, Reader, Word};
+use crate::vtl::{Key, Text, Value};
 
 /// A fraction with more characters than this is no double.
 const LONGEST_DOUBLE: usize = 18;
@@ -31,77 +32,70 @@ fn read<'t, 'r>(text: &'t str, keep: impl Fn(&'t str) -> Text<'r> + Copy) -> Opt
 }
 
 /// A number's value.
-pub(super) fn number<'t, 'r>(text: &'t str, keep: impl Fn(&'t str) -> Value<'r>) -> Option<Value<'r>> {
-    if !text.contains(['.', 'e', 'E']) {
+pub(super) fn number<'r>(text: &str) -> Option<Value<'r>> {
+    if !text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
         return text.parse().map(Value::Integer).ok().or_else(|| text.parse().ok().map(|number| Value::BigInteger(Rc::new(number))));
     }
     let number = text.parse().ok().filter(|number: &f64| number.is_finite())?;
-    if text.len() <= LONGEST_DOUBLE {
-        return Some(Value::Double(number));
-    }
     // The service's reader keeps the digits of what is longer than a double may be.
-    match keep(text) {
-        Value::String(text) => Some(Value::Decimal(text)),
-        _ => None,
-    }
+    Some(if text.len() > LONGEST_DOUBLE { Value::Decimal(text.into()) } else { Value::Double(number) })
 }
 
-/// Members and elements wait on two stacks until their collection ends, so that each collection is made in its own size.
+/// Keys and values wait on two stacks until their collection ends, so that each collection is made in its own size.
 struct Values<'r, F> {
     keep: F,
     values: Vec<Value<'r>>,
     keys: Vec<Key<'r>>,
 }
 
-impl<'t, 'r, F: Fn(&'t str) -> Text<'r> + Copy> Values<'r, F> {
-    fn text(&self, text: Quoted<'t>) -> Option<Text<'r>> {
-        if text.plain || !text.text.contains('\\') { Some((self.keep)(text.text)) } else { text.unescaped().map(Text::from) }
-    }
-}
-
 impl<'t, 'r, F: Fn(&'t str) -> Text<'r> + Copy> Build<'t> for Values<'r, F> {
     /// Where the collection's values and keys begin.
     type Mark = (usize, usize);
 
-    fn null(&mut self) {
-        self.values.push(Value::Null);
+    fn word(&mut self, word: Word, _place: Range<usize>) {
+        self.values.push(match word {
+            Word::Null => Value::Null,
+            Word::True => Value::Boolean(true),
+            Word::False => Value::Boolean(false),
+        });
     }
 
-    fn boolean(&mut self, value: bool) {
-        self.values.push(Value::Boolean(value));
-    }
-
-    fn number(&mut self, text: &'t str) -> Option<()> {
-        let keep = self.keep;
-        self.values.push(number(text, |text| Value::String(keep(text)))?);
+    fn number(&mut self, text: &'t str, _place: Range<usize>) -> Option<()> {
+        self.values.push(number(text)?);
         Some(())
     }
 
-    fn string(&mut self, text: Quoted<'t>) -> Option<()> {
-        let text = self.text(text)?;
-        self.values.push(Value::String(text));
+    fn string(&mut self, text: Quoted<'t>, _place: Range<usize>) -> Option<()> {
+        if matches!(text.form, Form::Plain | Form::Raw) {
+            self.values.push(Value::String((self.keep)(text.text)));
+        } else {
+            self.values.push(Value::text(text.unescaped()?));
+        }
         Some(())
     }
 
-    fn key(&mut self, text: Quoted<'t>) -> Option<()> {
-        let text = self.text(text)?;
-        self.keys.push(Key::String(text));
+    fn key(&mut self, text: Quoted<'t>, _place: Range<usize>) -> Option<()> {
+        if matches!(text.form, Form::Plain | Form::Raw) {
+            self.keys.push(Key::String((self.keep)(text.text)));
+        } else {
+            self.keys.push(Key::String(text.unescaped()?.into()));
+        }
         Some(())
     }
 
-    fn begin(&mut self, _bracket: char) -> (usize, usize) {
+    fn begin(&mut self, _at: usize) -> (usize, usize) {
         (self.values.len(), self.keys.len())
     }
 
-    fn comma(&mut self) {}
+    fn separator(&mut self, _at: usize) {}
 
-    fn end_object(&mut self, (values, keys): (usize, usize)) {
-        let entries: Entries<'r> = self.keys.drain(keys..).zip(self.values.drain(values..)).collect();
-        self.values.push(Value::map(entries));
+    fn end_object(&mut self, (values, keys): (usize, usize), _at: usize) {
+        let members: Vec<_> = self.keys.drain(keys..).zip(self.values.drain(values..)).collect();
+        self.values.push(Value::map(members.into()));
     }
 
-    fn end_array(&mut self, (values, _): (usize, usize)) {
-        let items = self.values.drain(values..).collect();
+    fn end_array(&mut self, (values, _): (usize, usize), _at: usize) {
+        let items = self.values.split_off(values);
         self.values.push(Value::json_list(items));
     }
 }

@@ -147,11 +147,16 @@ fn find<'t>(templates: &'t [(Box<str>, Parsed)], media_type: &str) -> Option<&'t
     named(media_type).or_else(|| named("$default"))
 }
 
-/// Renders a template, and says what it left in the override maps.
+/// Renders a template, and says what it left in the override maps if it touched them.
 ///
 /// # Errors
-/// API Gateway's 500, with the reason for the log.
-pub fn render(template: &Template, input: &Input<'_>, limits: &Limits, clock: Clock) -> Result<(String, Overrides), Failure> {
+/// API Gateway's 500, with the method, the template, the line and the reason for the log.
+pub fn render(
+    (name, template): (&str, &Template),
+    input: &Input<'_>,
+    limits: &Limits,
+    clock: Clock<'_>,
+) -> Result<(String, Option<Overrides>), Failure> {
     let (input, evaluated) = (*input, Evaluated::default());
     let work = Work {
         body: input.body,
@@ -161,7 +166,11 @@ pub fn render(template: &Template, input: &Input<'_>, limits: &Limits, clock: Cl
         evaluated: &evaluated,
     };
     work.render(template, limits, clock, None).map_err(|error| {
-        Failure::configuration(format!("Execution failed due to configuration error: the mapping template failed: {error}"))
+        let path = input.context.resource.as_deref().map_or("", |resource| &resource.path);
+        let method = &input.context.http_method;
+        Failure::configuration(format!(
+            "Execution failed due to configuration error: {method} {path}: the mapping template `{name}` failed: {error}"
+        ))
     })
 }
 
@@ -181,7 +190,7 @@ pub struct Work<'r> {
 }
 
 impl<'r> Work<'r> {
-    /// Renders a template, telling each step to who listens, and says what it left in the override maps.
+    /// Renders a template, telling each step to who listens, and says what it left in the override maps if it touched them.
     ///
     /// # Errors
     /// When a call throws or a limit is reached.
@@ -189,9 +198,9 @@ impl<'r> Work<'r> {
         &self,
         template: &'r Template,
         limits: &Limits,
-        clock: Clock,
+        clock: Clock<'_>,
         trace: Option<&mut (dyn Trace + '_)>,
-    ) -> Result<(String, Overrides), Error> {
+    ) -> Result<(String, Option<Overrides>), Error> {
         let scope = scope::Scope::new(self.body, self.source, self.stage_variables, self.overrides, &template.paths);
         let text = template.parsed.render_traced(&scope, self.evaluated, limits, clock, trace)?;
         Ok((text, scope.left()))

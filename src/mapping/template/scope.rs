@@ -18,7 +18,6 @@ pub(super) struct Scope<'r, 's> {
     input: Input<'r, 's>,
     context: ContextObject<'r, 's>,
     stage_variables: &'r IndexMap<String, String>,
-    overrides: &'r Overrides,
 }
 
 impl<'r, 's> Scope<'r, 's> {
@@ -30,12 +29,12 @@ impl<'r, 's> Scope<'r, 's> {
         overrides: &'r Overrides,
         paths: &'s Paths,
     ) -> Self {
-        Self { input: Input::new(body, source, paths), context: ContextObject::new(source, overrides), stage_variables, overrides }
+        Self { input: Input::new(body, source, paths), context: ContextObject::new(source, overrides), stage_variables }
     }
 
-    /// What is in the override maps after the rendering.
-    pub(super) fn left(&self) -> Overrides {
-        if self.context.is_untouched() { self.overrides.clone() } else { self.context.overrides() }
+    /// What is in the override maps after the rendering, if it touched them.
+    pub(super) fn left(&self) -> Option<Overrides> {
+        self.context.overrides()
     }
 }
 
@@ -48,6 +47,10 @@ impl<'r> crate::vtl::Scope<'r> for Scope<'r, '_> {
             "stageVariables" => Some(stage_variables(self.stage_variables)),
             _ => None,
         }
+    }
+
+    fn expected_output(&self) -> usize {
+        self.input.size()
     }
 
     fn property(&self, object: Given, name: &str) -> Option<Value<'r>> {

@@ -69,7 +69,7 @@ pub(super) fn index<'r>(value: &Value<'r>, index: &Value<'r>) -> Result<'r> {
 }
 
 /// `$value.name(arguments)`.
-pub(super) fn call<'r>(value: &Value<'r>, name: &str, arguments: &[Value<'r>], watch: &Watch) -> Result<'r> {
+pub(super) fn call<'r>(value: &Value<'r>, name: &str, arguments: &[Value<'r>], watch: &Watch<'_>) -> Result<'r> {
     match value {
         Value::Entry(entry) => return map::call_entry(entry, name, arguments),
         Value::Round(round) => return Ok(call_round(round, name, arguments)),

@@ -6,7 +6,7 @@ use crate::vtl::render::Watch;
 use crate::vtl::text::Text;
 use crate::vtl::value::Value;
 
-pub(super) fn call<'r>(text: &Text<'r>, name: &str, arguments: &[Value<'r>], watch: &Watch) -> Result<'r> {
+pub(super) fn call<'r>(text: &Text<'r>, name: &str, arguments: &[Value<'r>], watch: &Watch<'_>) -> Result<'r> {
     use Value::{Boolean, Integer, String};
     let found = |value: Value<'r>| Ok(Some(value));
     match (name, arguments) {

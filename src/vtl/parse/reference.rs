@@ -23,6 +23,11 @@ impl<'t> Parser<'t, '_> {
             self.at = start;
             return Ok(None);
         };
+        // `${AWS::Region}` is CloudFormation's and not replaced yet: text here, of which the lint tells.
+        if formal && self.rest().starts_with("::") {
+            self.at = start;
+            return Ok(None);
+        }
         let root = self.names.slot(name);
         let parts = self.nested(Self::parts)?;
         if formal && !self.eat("}") {

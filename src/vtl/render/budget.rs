@@ -18,17 +18,17 @@ pub(super) struct Budget<'s> {
     steps: u64,
     look: u64,
     memory: usize,
-    watch: Watch,
+    watch: Watch<'s>,
 }
 
 /// Tells whether the time is over; a method that walks a long text asks it on the way.
-pub(in crate::vtl) struct Watch {
-    clock: Clock,
+pub(in crate::vtl) struct Watch<'s> {
+    clock: Clock<'s>,
     time: Duration,
     started: Cell<Option<Duration>>,
 }
 
-impl Watch {
+impl Watch<'_> {
     pub(in crate::vtl) fn is_over(&self) -> bool {
         let now = (self.clock)();
         let started = self.started.get().unwrap_or(now);
@@ -38,12 +38,12 @@ impl Watch {
 }
 
 impl<'s> Budget<'s> {
-    pub(super) const fn new(limits: &'s Limits, clock: Clock) -> Self {
+    pub(super) const fn new(limits: &'s Limits, clock: Clock<'s>) -> Self {
         let watch = Watch { clock, time: limits.time, started: Cell::new(None) };
         Self { limits, calls: 0, steps: 0, look: if limits.steps < LOOK { limits.steps } else { LOOK }, memory: 0, watch }
     }
 
-    pub(super) const fn watch(&self) -> &Watch {
+    pub(super) const fn watch(&self) -> &Watch<'s> {
         &self.watch
     }
 

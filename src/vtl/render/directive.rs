@@ -1,14 +1,15 @@
 //! Directives.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use super::evaluated::Piece;
-use super::{Flow, Frame, Loop, Outcome, Rendering};
+use super::{Fault, Flow, Frame, Loop, Outcome, Rendering};
 use crate::vtl::ast::{Block, Call, Expression, Operator, Part, Reference, Slot};
 use crate::vtl::error::ErrorKind;
 use crate::vtl::map::Key;
 use crate::vtl::parse::parse;
-use crate::vtl::value::{Defined, Value};
-
-use super::Fault;
+use crate::vtl::value::{Defined, List, Value};
 
 impl<'r> Rendering<'r, '_, '_> {
     pub(super) fn choose(&mut self, branches: &'r [(Expression, Block)], otherwise: Option<&'r Block>) -> Outcome {
@@ -40,31 +41,32 @@ impl<'r> Rendering<'r, '_, '_> {
 
     pub(super) fn foreach(&mut self, slot: Slot, list: &'r Expression, body: &'r Block) -> Outcome {
         let at = self.at;
-        let list = self.value(list)?;
-        let items: Vec<Value<'r>> = match &list {
-            Some(Value::List(list)) => list.items.borrow().clone(),
-            Some(Value::Map(map)) => map.entries.borrow().values().cloned().collect(),
-            Some(Value::Given(object)) => match self.scope.call(*object, "values", &[]) {
-                Ok(Some(Value::List(list))) => list.items.borrow().clone(),
-                _ => Vec::new(),
+        let list = match self.value(list)? {
+            Some(Value::List(list)) => list,
+            Some(Value::Map(map)) => Rc::new(List { items: RefCell::new(map.entries.borrow().values().cloned().collect()), json: false }),
+            Some(Value::Given(object)) => match self.scope.call(object, "values", &[]) {
+                Ok(Some(Value::List(list))) => list,
+                _ => Rc::default(),
             },
-            _ => Vec::new(),
+            _ => Rc::default(),
         };
-        let rounds = self.budget.limits.rounds.map_or(items.len(), |rounds| rounds.min(items.len()));
+        let length = list.items.borrow().len();
+        let rounds = self.budget.limits.rounds.map_or(length, |rounds| rounds.min(length));
         if self.trace.is_some() {
             self.tell(at, "#foreach", &format!("{rounds} rounds"));
         }
         let before = self.variables.get(slot).cloned();
-        let length = items.len();
         let mut flow = Flow::Next;
         self.loops.push(Loop { index: 0, has_next: false });
-        for (index, item) in items.into_iter().take(rounds).enumerate() {
-            if let Some(Value::List(list)) = &list
-                && list.items.borrow().len() != length
-            {
+        for index in 0..rounds {
+            let item = {
+                let items = list.items.borrow();
+                if items.len() == length { items.get(index).cloned() } else { None }
+            };
+            let Some(item) = item else {
                 self.at = at;
                 return Err(self.fault(ErrorKind::Runtime, "the list was changed while the loop runs over it"));
-            }
+            };
             if let Some(round) = self.loops.last_mut() {
                 *round = Loop { index, has_next: index + 1 < rounds };
             }
@@ -172,12 +174,12 @@ impl<'r> Rendering<'r, '_, '_> {
     fn store(&mut self, holder: &Value<'r>, key: &Value<'r>, value: Value<'r>) -> Result<(), Fault> {
         match holder {
             Value::Map(map) => {
-                self.not_itself(&value, std::rc::Rc::as_ptr(map).cast())?;
+                self.not_itself(&value, Rc::as_ptr(map).cast())?;
                 map.entries.borrow_mut().insert(Key::of(key), value);
                 self.made(holder)
             }
             Value::List(list) => {
-                self.not_itself(&value, std::rc::Rc::as_ptr(list).cast())?;
+                self.not_itself(&value, Rc::as_ptr(list).cast())?;
                 let Value::Integer(index) = key else { return Ok(()) };
                 let mut items = list.items.borrow_mut();
                 let index = if *index < 0 { *index + items.len() as i64 } else { *index };

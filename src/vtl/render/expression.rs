@@ -10,15 +10,23 @@ use crate::vtl::value::Value;
 
 impl<'r> Rendering<'r, '_, '_> {
     /// An expression's value; nothing where it has none. A reference that resolves to nothing is the empty string.
+    #[inline]
     pub(super) fn value(&mut self, expression: &'r Expression) -> Result<Option<Value<'r>>, Fault> {
+        match expression {
+            Expression::Reference(reference) => Ok(Some(self.reference(reference)?.unwrap_or_else(|| Value::text("")))),
+            Expression::String(text) => Ok(Some(Value::text(&**text))),
+            Expression::Integer(value) => Ok(Some(Value::Integer(*value))),
+            other => self.calculated(other),
+        }
+    }
+
+    fn calculated(&mut self, expression: &'r Expression) -> Result<Option<Value<'r>>, Fault> {
         Ok(Some(match expression {
+            Expression::Reference(_) | Expression::String(_) | Expression::Integer(_) => return self.value(expression),
             Expression::Boolean(value) => Value::Boolean(*value),
-            Expression::Integer(value) => Value::Integer(*value),
             Expression::BigInteger(value) => Value::BigInteger(Rc::new((**value).clone())),
             Expression::Double(value) => Value::Double(*value),
-            Expression::String(text) => Value::text(&**text),
             Expression::Interpolated(block) => self.interpolated(block)?,
-            Expression::Reference(reference) => self.reference(reference)?.unwrap_or_else(|| Value::text("")),
             Expression::List(items) => {
                 let values = items.iter().map(|item| Ok(self.value(item)?.unwrap_or(Value::Null))).collect::<Result<Vec<_>, Fault>>()?;
                 let list = Value::list(values);

@@ -25,6 +25,9 @@ use evaluated::Link;
 type Fault = Box<Error>;
 type Outcome = Result<Flow, Fault>;
 
+/// Room for output that is made before there is any, at most.
+const EXPECTED: usize = 64 << 10;
+
 /// Why a block ended early.
 enum Flow {
     Next,
@@ -38,7 +41,13 @@ impl Template {
     ///
     /// # Errors
     /// When a call throws or a limit is reached.
-    pub fn render<'r>(&'r self, scope: &dyn Scope<'r>, evaluated: &'r Evaluated, limits: &Limits, clock: Clock) -> Result<String, Error> {
+    pub fn render<'r>(
+        &'r self,
+        scope: &dyn Scope<'r>,
+        evaluated: &'r Evaluated,
+        limits: &Limits,
+        clock: Clock<'_>,
+    ) -> Result<String, Error> {
         self.render_traced(scope, evaluated, limits, clock, None)
     }
 
@@ -51,7 +60,7 @@ impl Template {
         scope: &dyn Scope<'r>,
         evaluated: &'r Evaluated,
         limits: &Limits,
-        clock: Clock,
+        clock: Clock<'_>,
         trace: Option<&mut (dyn Trace + '_)>,
     ) -> Result<String, Error> {
         let mut rendering = Rendering {
@@ -66,7 +75,7 @@ impl Template {
             evaluated: &evaluated.0,
             budget: Budget::new(limits, clock),
             at: 0,
-            out: String::with_capacity(self.text.len() + self.text.len() / 2),
+            out: String::with_capacity(self.text.len() + self.text.len() / 2 + scope.expected_output().min(EXPECTED)),
         };
         match rendering.block(&self.body) {
             Ok(_) => Ok(rendering.out),
@@ -177,6 +186,12 @@ impl<'r> Rendering<'r, '_, '_> {
         {
             return self.print_call(reference, before, name, arguments);
         }
+        if let [Part::Property(name)] = reference.parts.as_slice()
+            && self.trace.is_none()
+            && self.print_member(reference, name)?
+        {
+            return Ok(Flow::Next);
+        }
         let value = self.reference(reference)?;
         if self.trace.is_some() {
             let shown = value.as_ref().map(Value::to_text).unwrap_or_default();
@@ -184,6 +199,27 @@ impl<'r> Rendering<'r, '_, '_> {
             self.tell(reference.at, &what, &shown);
         }
         self.print_value(value)
+    }
+
+    /// Prints a text or number where it is, in a map that a variable holds; false where it is something else.
+    fn print_member(&mut self, reference: &'r Reference, name: &str) -> Result<bool, Fault> {
+        if !self.frames.is_empty() {
+            return Ok(false);
+        }
+        let Some(Some(Value::Map(map))) = self.variables.get(reference.root) else { return Ok(false) };
+        let printed = match map.entries.borrow().named(name) {
+            Some(Value::String(text)) => {
+                self.out.push_str(text);
+                text.len()
+            }
+            Some(Value::Integer(number)) => {
+                Value::Integer(*number).print(&mut self.out);
+                0
+            }
+            _ => return Ok(false),
+        };
+        self.step(1 + printed / 64)?;
+        Ok(true)
     }
 
     /// A call at the end of a printed reference: its result need not become a value where the scope can print it.

@@ -24,8 +24,18 @@ impl<'r> Rendering<'r, '_, '_> {
             self.step(1)?;
             return Ok(self.of_round(round, name));
         }
-        let Some(mut value) = self.root(reference.root)? else { return Ok(None) };
-        for part in parts {
+        let (mut value, rest) = match self.member(reference.root, parts) {
+            Some((Some(member), rest)) => {
+                self.step(1)?;
+                (member, rest)
+            }
+            Some((None, _)) => return Ok(None),
+            None => match self.root(reference.root)? {
+                Some(root) => (root, parts),
+                None => return Ok(None),
+            },
+        };
+        for part in rest {
             self.step(1)?;
             match self.part(&value, part)? {
                 Some(next) => value = next,
@@ -33,6 +43,15 @@ impl<'r> Rendering<'r, '_, '_> {
             }
         }
         Ok(Some(value))
+    }
+
+    /// A member of a map that a variable holds, and the parts behind it: the map need not be copied for that.
+    fn member(&self, slot: Slot, parts: &'r [Part]) -> Option<(Option<Value<'r>>, &'r [Part])> {
+        let [Part::Property(name), rest @ ..] = parts else { return None };
+        match self.variables.get(slot) {
+            Some(Some(Value::Map(map))) if self.frames.is_empty() => Some((map.entries.borrow().named(name).cloned(), rest)),
+            _ => None,
+        }
     }
 
     /// The innermost loop's round, unless the template has set `$foreach` to something else.

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use crate::vtl::{Empty, Error, Evaluated, Limits, Template, no_clock};
 
 fn render(text: &str) -> Result<String, Error> {
-    Template::parse(text)?.render(&Empty, &Evaluated::default(), &Limits::default(), no_clock)
+    Template::parse(text)?.render(&Empty, &Evaluated::default(), &Limits::default(), &no_clock)
 }
 
 #[test]
