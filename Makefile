@@ -3,11 +3,16 @@ SHELL := /bin/bash
 CONFIG ?= config/gateway.yaml
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: run test setup check fmt clippy doc
+.PHONY: run test functions setup check fmt clippy doc
 
-run: setup
+run: setup functions
 	cargo build --release --locked
 	target/release/headgate run --config $(CONFIG)
+
+# The compiled function of the samples.
+functions: setup
+	cargo build --release --locked --example function
+	cp target/release/examples/function functions/compiled/bootstrap
 
 test: setup
 	cargo test --locked

@@ -11,6 +11,7 @@ pub mod config; // gateway.yaml and the files that it names
 pub mod control; // the operator's verbs
 pub mod document; // text into a tree that remembers where every value was written
 pub mod exchange; // the nouns of one request
+pub mod functions; // Lambda functions that run here
 pub mod mapping; // API Gateway's own little languages
 pub mod observe; // what happened, told
 pub mod openapi; // definitions into APIs

@@ -11,7 +11,7 @@
 use std::path::{Path, PathBuf};
 
 /// Each module and what it must not name.
-const FORBIDDEN: [(&str, &[&str]); 14] = [
+const FORBIDDEN: [(&str, &[&str]); 15] = [
     ("document", &["crate::exchange", "crate::vtl", "crate::mapping", "crate::apigateway", "crate::pipeline", "crate::snapshot"]),
     ("exchange", &["crate::document", "crate::vtl", "crate::mapping", "crate::apigateway", "crate::pipeline", "crate::snapshot"]),
     ("vtl", &["crate::document", "crate::exchange", "crate::mapping", "crate::apigateway", "crate::pipeline", "crate::snapshot"]),
@@ -27,6 +27,10 @@ const FORBIDDEN: [(&str, &[&str]); 14] = [
     ("config", &["crate::outbound", "crate::snapshot", "crate::pipeline", "crate::server"]),
     ("outbound", &["crate::mapping", "crate::snapshot", "crate::pipeline", "crate::server", "crate::document"]),
     ("backend", &["crate::mapping", "crate::snapshot", "crate::pipeline", "crate::server"]),
+    (
+        "functions",
+        &["crate::mapping", "crate::apigateway", "crate::snapshot", "crate::pipeline", "crate::outbound", "crate::config", "crate::server"],
+    ),
     (
         "store",
         &["crate::exchange", "crate::document", "crate::vtl", "crate::mapping", "crate::apigateway", "crate::snapshot", "crate::server"],

@@ -34,6 +34,14 @@ impl Gateway {
         let directory = std::env::temp_dir().join(format!("headgate-docs-{}-{}", std::process::id(), ports[0].1));
         copy(&Path::new(ROOT).join("openapi"), &directory.join("openapi"), &str::to_owned);
         copy(&Path::new(ROOT).join("config"), &directory.join("config"), &|text| on_ports(text, ports));
+        for name in ["python", "node", "compiled"] {
+            let from = Path::new(ROOT).join("functions").join(name);
+            let to = directory.join("functions").join(name);
+            fs::create_dir_all(&to).unwrap();
+            for file in fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+                fs::copy(&file, to.join(file.file_name().unwrap())).unwrap();
+            }
+        }
         drop(free);
         let child = Command::new(env!("CARGO_BIN_EXE_headgate"))
             .args(["run", "--config"])

@@ -4,4 +4,4 @@ mod client;
 mod server;
 
 pub use client::{Answer, call};
-pub use server::{Admin, Operation, Operator};
+pub use server::{Admin, Invoke, Operation, Operator};

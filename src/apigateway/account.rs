@@ -8,6 +8,7 @@ use super::aws::AwsSettings;
 use super::stage::Stage;
 use super::usage_plan::{ApiKey, ThrottleSettings, UsagePlan};
 use crate::document::{Source, Spanned};
+use crate::functions::FunctionSettings;
 
 /// Everything that is served.
 #[derive(Debug, Default)]
@@ -28,6 +29,8 @@ pub struct Account {
     pub usage_plans: Vec<UsagePlan>,
     /// API keys.
     pub api_keys: Vec<ApiKey>,
+    /// Lambda functions that run here.
+    pub functions: Vec<FunctionSettings>,
     /// Who may sign requests.
     pub iam_principals: Vec<IamPrincipal>,
     /// Groups of origins.

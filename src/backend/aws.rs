@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::{Backend, failure_of};
-use crate::exchange::{EndpointRequest, EndpointResponse, Failure, ResponseType};
-use crate::outbound::aws::{Aws, Scope};
+use crate::exchange::{EndpointRequest, EndpointResponse, Failure, FieldName, Fields, ResponseType};
+use crate::functions::name_of;
+use crate::outbound::aws::{Aws, InvocationType, Local, Scope};
 
 /// A service that is asked with signed requests. Its status is what selection patterns are matched with.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ impl Backend for AwsService {
 pub struct Lambda {
     aws: Arc<Aws>,
     scope: Scope,
+    /// The function's name or ARN.
+    function: Box<str>,
     /// Whether the integration is `AWS_PROXY`.
     is_proxy: bool,
 }
@@ -46,15 +49,43 @@ pub struct Lambda {
 impl Lambda {
     /// A backend that signs for `scope`.
     #[must_use]
-    pub const fn new(aws: Arc<Aws>, scope: Scope, is_proxy: bool) -> Self {
-        Self { aws, scope, is_proxy }
+    pub const fn new(aws: Arc<Aws>, scope: Scope, function: Box<str>, is_proxy: bool) -> Self {
+        Self { aws, scope, function, is_proxy }
+    }
+
+    /// Calls the function on this machine.
+    async fn call_here(&self, request: EndpointRequest) -> Result<(EndpointResponse, Duration), Failure> {
+        let started = tokio::time::Instant::now();
+        let is_event = request.fields.text("x-amz-invocation-type").is_some_and(|kind| kind == "Event");
+        let local = Local {
+            function: &self.function,
+            payload: request.content,
+            invocation_type: if is_event { InvocationType::Event } else { InvocationType::RequestResponse },
+            trace_id: request.fields.text("x-amzn-trace-id").map(Into::into),
+            timeout: request.timeout,
+        };
+        let answer = self.aws.invoke_here(local).await.map_err(|detail| {
+            Failure::new(ResponseType::IntegrationTimeout, "Endpoint request timed out").with_detail(format!("{}: {detail}", self.function))
+        })?;
+        let mut fields = Fields::default();
+        if answer.function_error {
+            fields.append_text(FieldName::from_static("X-Amz-Function-Error"), "Unhandled");
+        }
+        if let Some(kind) = answer.error_type {
+            fields.append_text(FieldName::from_static("x-amzn-ErrorType"), kind);
+        }
+        Ok((EndpointResponse { status: answer.status, selector: None, fields, content: answer.payload }, started.elapsed()))
     }
 }
 
 #[async_trait]
 impl Backend for Lambda {
     async fn call(&self, request: EndpointRequest) -> Result<(EndpointResponse, Option<Duration>), Failure> {
-        let (mut response, latency) = self.aws.call(request, &self.scope).await.map_err(|error| failure_of(&error))?;
+        let (mut response, latency) = if self.aws.functions().has(name_of(&self.function).0) {
+            self.call_here(request).await?
+        } else {
+            self.aws.call(request, &self.scope).await.map_err(|error| failure_of(&error))?
+        };
         if !(200..300).contains(&response.status) {
             return Err(refused(&response, self.is_proxy));
         }

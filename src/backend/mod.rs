@@ -51,8 +51,8 @@ impl Backends {
 
     /// The backend for a Lambda function.
     #[must_use]
-    pub fn lambda(&self, scope: Scope, is_proxy: bool) -> Arc<dyn Backend> {
-        Arc::new(Lambda::new(Arc::clone(&self.aws), scope, is_proxy))
+    pub fn lambda(&self, scope: Scope, function: Box<str>, is_proxy: bool) -> Arc<dyn Backend> {
+        Arc::new(Lambda::new(Arc::clone(&self.aws), scope, function, is_proxy))
     }
 
     /// The backend for a type of integration; AWS's types have backends of their own.

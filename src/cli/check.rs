@@ -11,6 +11,7 @@ use crate::backend::Backends;
 use crate::config::Loaded;
 use crate::control;
 use crate::document::{Problems, Severity};
+use crate::functions::Functions;
 use crate::observe::Metrics;
 use crate::outbound::Client;
 use crate::outbound::aws::Aws;
@@ -34,7 +35,8 @@ pub(super) fn check(arguments: &Check) -> u8 {
 /// Loads and compiles a configuration for a command that serves nothing.
 pub(super) fn load(path: &Path) -> (Option<(Loaded, Snapshot)>, Problems, Arc<Aws>) {
     let client = Arc::new(Client::new());
-    let aws = Arc::new(Aws::new(Arc::clone(&client), clock::now));
+    let functions = Arc::new(Functions::new(std::env::temp_dir().join(format!("headgate-functions-{}", std::process::id()))));
+    let aws = Arc::new(Aws::new(Arc::clone(&client), functions, clock::now));
     let backends = Backends::new(Arc::clone(&client), Arc::clone(&aws));
     let monotonic = clock::monotonic();
     let (rates, quotas, metrics) = (MemoryRates::new(monotonic.clone()), MemoryQuotas::default(), Metrics::new());

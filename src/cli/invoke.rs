@@ -15,7 +15,7 @@ use crate::snapshot::Current;
 /// Runs the request and prints its log, then its response.
 pub(super) fn invoke(arguments: &Invoke) -> u8 {
     let (compiled, problems, aws) = load(&arguments.config.config);
-    let Some((_, snapshot)) = compiled.filter(|_| !problems.has_errors()) else {
+    let Some((loaded, snapshot)) = compiled.filter(|_| !problems.has_errors()) else {
         output::err(&problems.to_text());
         return REFUSED;
     };
@@ -37,6 +37,7 @@ pub(super) fn invoke(arguments: &Invoke) -> u8 {
     let pipeline = Pipeline::new(std::sync::Arc::new(Current::new(snapshot)));
     let mut log = Vec::new();
     let (status, head, body) = runtime.block_on(async {
+        aws.functions().apply(&loaded.account.functions);
         if calls_aws && let Err(reason) = aws.credentials().load(clock::now()).await {
             output::err(&format!("no AWS credentials: {reason}\n"));
         }

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Mutex;
@@ -13,9 +14,11 @@ use tokio::sync::Mutex;
 use super::args::Run;
 use super::notify::{State, notify};
 use super::{DONE, REFUSED, check, clock, output};
-use crate::admin::{Admin, Operation, Operator};
+use crate::admin::{Admin, Invoke, Operation, Operator};
 use crate::control::{Gateway, Reloaded};
+use crate::functions::{Answer, name_of};
 use crate::observe::{Metrics, Observer};
+use crate::outbound::aws::{InvocationType, Local};
 use crate::pipeline::Pipeline;
 use crate::server::{Edge, Listeners, echo};
 
@@ -24,6 +27,9 @@ const WATCH: Duration = Duration::from_millis(500);
 
 /// Serving begins without AWS credentials where they take longer.
 const CREDENTIALS: Duration = Duration::from_secs(3);
+
+/// No function takes longer.
+const LONGEST_CALL: Duration = Duration::from_secs(910);
 
 /// A gateway that runs.
 struct Running {
@@ -39,8 +45,9 @@ pub(super) fn run(arguments: &Run) -> u8 {
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("HEADGATE_LOG")
-                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,pingora=off,pingora_core=off,pingora_proxy=off")),
+            tracing_subscriber::EnvFilter::try_from_env("HEADGATE_LOG").unwrap_or_else(|_| {
+                tracing_subscriber::EnvFilter::new("info,pingora=off,pingora_core=off,pingora_proxy=off,aws_config=off")
+            }),
         )
         .init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("headgate").build();
@@ -143,6 +150,7 @@ async fn stop(running: &Arc<Running>, limit: Duration, interrupt: &mut Signal) {
         _ = interrupt.recv() => tracing::warn!("interrupted again: what is open is cut"),
     }
     tokio::task::block_in_place(|| {
+        running.gateway.aws().functions().end();
         running.edge.observer.flush();
         if let Some(store) = running.gateway.durable() {
             store.close();
@@ -167,6 +175,21 @@ impl Operator for Running {
 
     fn metrics(&self) -> String {
         self.edge.observer.metrics().render()
+    }
+
+    async fn invoke(&self, invocation: Invoke<'_>) -> Option<Answer> {
+        let aws = self.gateway.aws();
+        if !aws.functions().has(name_of(invocation.function).0) {
+            return None;
+        }
+        let local = Local {
+            function: invocation.function,
+            payload: Bytes::copy_from_slice(invocation.payload),
+            invocation_type: if invocation.is_event { InvocationType::Event } else { InvocationType::RequestResponse },
+            trace_id: None,
+            timeout: LONGEST_CALL,
+        };
+        aws.invoke_here(local).await.ok()
     }
 
     async fn control(&self, operation: Operation<'_>) -> Option<(u16, serde_json::Value)> {

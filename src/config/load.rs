@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::process::{self, Process};
 use super::state::State;
-use super::{account, api_keys, aws, domain_names, environment, iam_principals, parts_not_served, usage_plans};
+use super::{account, api_keys, aws, domain_names, environment, functions, iam_principals, parts_not_served, usage_plans};
 use crate::apigateway::account::Account;
 use crate::document::{Fields, Limits, Node, Problems, Source, parse, source};
 use crate::openapi;
@@ -59,6 +59,7 @@ fn read(root: &Node, files: &mut Files, problems: &mut Problems) -> Option<(Proc
     account.apis = account::apis(&known, &account, &State::read(&process.state_directory, problems), files, problems);
     account.usage_plans = usage_plans::usage_plans(&mut fields, &known, problems);
     account.api_keys = api_keys::api_keys(&mut fields, &account.usage_plans, files, problems);
+    account.functions = functions::functions(&mut fields, files, problems);
     account.iam_principals = iam_principals::iam_principals(&mut fields, problems);
     let beside = |node: &Node, path: &str| files.beside(node, path);
     account.domain_names = domain_names::domain_names(&mut fields, &known, &beside, problems);
@@ -80,6 +81,11 @@ pub(super) struct Files {
 }
 
 impl Files {
+    /// A file that is not read here, and another configuration once it changes.
+    pub(super) fn watch(&mut self, path: PathBuf) {
+        self.read.push(path);
+    }
+
     /// Every file that some definition refers to.
     pub(super) fn referred_sources(&self) -> Vec<Arc<Source>> {
         let mut sources: Vec<_> = self.referred.values().flatten().map(|node| Arc::clone(&node.source)).collect();

@@ -5,6 +5,7 @@ mod api_keys;
 mod aws;
 mod domain_names;
 mod environment;
+mod functions;
 mod iam_principals;
 mod key_file;
 mod load;

@@ -10,6 +10,7 @@ use crate::backend::Backends;
 use crate::config::{self, Loaded, Process};
 use crate::document::{Problems, Severity};
 use crate::exchange::Answer;
+use crate::functions::{FunctionSettings, Functions};
 use crate::observe::Metrics;
 use crate::outbound::Client;
 use crate::outbound::aws::Aws;
@@ -47,6 +48,7 @@ pub struct Reloaded {
     pub problems: Problems,
     snapshot: Snapshot,
     vpc_links: Vec<crate::apigateway::account::VpcLink>,
+    functions: Vec<FunctionSettings>,
     files: Vec<PathBuf>,
 }
 
@@ -66,7 +68,8 @@ impl Gateway {
     #[must_use]
     pub fn new(path: PathBuf, metrics: Arc<Metrics>, clock: fn() -> SystemTime, monotonic: Clock) -> Self {
         let client = Arc::new(Client::new());
-        let aws = Arc::new(Aws::new(Arc::clone(&client), clock));
+        let functions = Arc::new(Functions::new(std::env::temp_dir().join(format!("headgate-functions-{}", std::process::id()))));
+        let aws = Arc::new(Aws::new(Arc::clone(&client), functions, clock));
         let backends = Backends::new(Arc::clone(&client), Arc::clone(&aws));
         let rates = MemoryRates::new(monotonic.clone());
         let authorizers = Authorizers::new(Arc::clone(&aws), Arc::clone(&client));
@@ -143,6 +146,7 @@ impl Gateway {
             problems,
             snapshot,
             vpc_links: loaded.account.vpc_links,
+            functions: loaded.account.functions,
             files: loaded.files,
         })
     }
@@ -189,6 +193,7 @@ impl Gateway {
     /// Serves what was loaded, to every request that begins from now on.
     pub fn apply(&self, reloaded: &mut Reloaded) {
         self.client.origins().set_vpc_links(&reloaded.vpc_links);
+        self.aws.functions().apply(&reloaded.functions);
         *self.files.lock().unwrap_or_else(PoisonError::into_inner) = std::mem::take(&mut reloaded.files);
         self.current.replace(std::mem::take(&mut reloaded.snapshot));
     }

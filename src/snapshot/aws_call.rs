@@ -17,6 +17,10 @@ pub struct AwsCall {
     pub scope: Scope,
     /// How it is made.
     pub kind: AwsCallKind,
+    /// The function, where it is one's.
+    pub function: Option<Box<str>>,
+    /// Whether that function runs on this machine, so that nothing is signed.
+    pub runs_here: bool,
 }
 
 /// The roads to AWS's services.
@@ -57,13 +61,18 @@ pub(super) fn parse(arn: &str, settings: &AwsSettings, options: &CallOptions) ->
         }
         (_, true) => action(&base, configured, prefix, arn.target)?,
     };
-    Ok((EndpointUri::parse(&url, options)?, AwsCall { scope, kind }))
+    let function = (kind == AwsCallKind::Lambda).then(|| function_of(arn.target)).flatten().map(Into::into);
+    Ok((EndpointUri::parse(&url, options)?, AwsCall { scope, kind, function, runs_here: false }))
+}
+
+/// The function that a path of Lambda's names.
+fn function_of(target: &str) -> Option<&str> {
+    let target = target.trim_start_matches('/');
+    LAMBDA.iter().find_map(|(before, after)| target.strip_prefix(before)?.strip_suffix(after))
 }
 
 fn lambda_path(target: &str) -> Result<String, InvalidEndpoint> {
-    let target = target.trim_start_matches('/');
-    let function = LAMBDA.iter().find_map(|(before, after)| target.strip_prefix(before)?.strip_suffix(after));
-    let function = function.filter(|function| is_function(function)).ok_or(InvalidEndpoint)?;
+    let function = function_of(target).filter(|function| is_function(function)).ok_or(InvalidEndpoint)?;
     // A response that is to be streamed is completed, so the ordinary call serves both.
     Ok(format!("/2015-03-31/functions/{}/invocations", encode_function(function)))
 }
@@ -102,12 +111,8 @@ type NamedFunction = (Arc<Endpoint>, Box<str>, Arc<str>);
 pub(super) fn function(arn: &str, settings: &AwsSettings) -> Result<NamedFunction, InvalidEndpoint> {
     let (uri, call) = parse(arn, settings, &CallOptions::default())?;
     let (endpoint, _) = uri.endpoint(|_| None)?;
-    let target = IntegrationArn::parse(arn).map_err(|_| InvalidEndpoint)?.target.trim_start_matches('/');
-    let function = LAMBDA.iter().find_map(|(before, after)| target.strip_prefix(before)?.strip_suffix(after));
-    match (call.kind, function) {
-        (AwsCallKind::Lambda, Some(function)) => Ok((endpoint, call.scope.region, encode_function(function).into())),
-        _ => Err(InvalidEndpoint),
-    }
+    let function = call.function.ok_or(InvalidEndpoint)?;
+    Ok((endpoint, call.scope.region, encode_function(&function).into()))
 }
 
 /// The call behind an HTTP API's service action.
@@ -120,7 +125,7 @@ pub(super) fn service_action(action: &ServiceAction, account: &Account) -> Resul
     let (base, configured) = account.aws.endpoint(subtype.service, region);
     let (url, kind) = asked_in(subtype.protocol, &base, configured, subtype.action);
     let scope = Scope { service: signing_name(subtype.service).into(), region: region.into() };
-    Ok((EndpointUri::parse(&url, &CallOptions::default())?, AwsCall { scope, kind }))
+    Ok((EndpointUri::parse(&url, &CallOptions::default())?, AwsCall { scope, kind, function: None, runs_here: false }))
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use crate::apigateway::stage;
 use crate::backend::Backend;
 use crate::document::{Problems, Severity, Spanned};
 use crate::exchange::{Answer, ResourceFacts, StageFacts};
+use crate::functions::name_of;
 use crate::mapping::content_handling::BinaryMediaTypes;
 use crate::mapping::validation::BodyValidator;
 use crate::observe::SideMetrics;
@@ -207,9 +208,11 @@ type Endpoint = Option<Result<EndpointUri, super::endpoint_uri::InvalidEndpoint>
 fn backend(integration: &Integration, aws: Option<&AwsCall>, means: &Means<'_>) -> Arc<dyn Backend> {
     match aws {
         None => means.backends.of(integration.integration_type),
-        Some(call) if call.kind == AwsCallKind::Lambda => {
-            means.backends.lambda(call.scope.clone(), integration.integration_type == IntegrationType::AwsProxy)
-        }
+        Some(call) if call.kind == AwsCallKind::Lambda => means.backends.lambda(
+            call.scope.clone(),
+            call.function.clone().unwrap_or_default(),
+            integration.integration_type == IntegrationType::AwsProxy,
+        ),
         Some(call) => means.backends.aws_service(call.scope.clone()),
     }
 }
@@ -239,7 +242,11 @@ fn endpoint(place: &Place<'_>, integration: &Integration, release: &Release, pro
     };
     let (endpoint, aws) = match integration.integration_type {
         IntegrationType::Aws | IntegrationType::AwsProxy => match aws_call::parse(&text, &place.account.aws, &options) {
-            Ok((uri, call)) => (Ok(uri), Some(call)),
+            Ok((uri, mut call)) => {
+                let name = call.function.as_deref().map(|function| name_of(function).0);
+                call.runs_here = name.is_some_and(|name| place.account.functions.iter().any(|known| known.function_name == name));
+                (Ok(uri), Some(call))
+            }
             Err(error) => (Err(error), None),
         },
         _ => (EndpointUri::parse(&text, &options), None),

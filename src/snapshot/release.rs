@@ -121,6 +121,6 @@ impl Operation {
             matches!(access, Access::Authorizer(authorizer, _)
                 if matches!(authorizer.event, AuthorizerEvent::Token | AuthorizerEvent::Request))
         };
-        self.aws.is_some() || asks_function(&self.access)
+        self.aws.as_ref().is_some_and(|call| !call.runs_here) || asks_function(&self.access)
     }
 }

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub use credentials::Credentials;
-pub use lambda::{Invocation, InvocationType, Invoked};
+pub use lambda::{Invocation, InvocationType, Invoked, Local};
 
 use super::{Client, Error, ErrorKind};
 use crate::exchange::{EndpointRequest, EndpointResponse};
+use crate::functions::Functions;
 
 /// For whom a request is signed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -28,20 +29,27 @@ pub struct Scope {
 pub struct Aws {
     client: Arc<Client>,
     credentials: Credentials,
+    functions: Arc<Functions>,
     clock: fn() -> SystemTime,
 }
 
 impl Aws {
     /// Calls through `client`; signatures carry the time of `clock`.
     #[must_use]
-    pub fn new(client: Arc<Client>, clock: fn() -> SystemTime) -> Self {
-        Self { credentials: Credentials::new(Arc::clone(&client)), client, clock }
+    pub fn new(client: Arc<Client>, functions: Arc<Functions>, clock: fn() -> SystemTime) -> Self {
+        Self { credentials: Credentials::new(Arc::clone(&client)), client, functions, clock }
     }
 
     /// Where the credentials come from.
     #[must_use]
     pub const fn credentials(&self) -> &Credentials {
         &self.credentials
+    }
+
+    /// The functions that run here rather than at AWS.
+    #[must_use]
+    pub const fn functions(&self) -> &Arc<Functions> {
+        &self.functions
     }
 
     /// Signs and sends a request, and waits for the whole response; says how long it took.
