@@ -10,6 +10,7 @@ use super::service_action::ServiceAction;
 use crate::document::Spanned;
 use crate::exchange::FieldName;
 use crate::mapping::expression::Expression;
+use crate::store::CircuitSettings;
 
 /// `x-amazon-apigateway-integration`.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub struct Integration {
     pub insecure_skip_verification: bool,
     /// `x-headgate.allowLinkLocal`.
     pub allow_link_local: bool,
+    /// `x-headgate.circuitBreaker`: when the endpoint is left alone; nothing: never.
+    pub circuit_breaker: Option<CircuitSettings>,
     /// Responses in the order written; the default has no pattern.
     pub responses: Vec<IntegrationResponse>,
     /// `integrationSubtype`: an HTTP API's service action, such as `SQS-SendMessage`.

@@ -16,7 +16,7 @@ use crate::observe::Metrics;
 use crate::outbound::Client;
 use crate::outbound::aws::Aws;
 use crate::snapshot::{Authorizers, Means, Snapshot};
-use crate::store::{Caches, MemoryQuotas, MemoryRates};
+use crate::store::{Caches, Circuits, MemoryQuotas, MemoryRates};
 
 /// Loads, compiles, and shows what was found.
 pub(super) fn check(arguments: &Check) -> u8 {
@@ -49,6 +49,7 @@ pub(super) fn load(path: &Path) -> (Option<(Loaded, Snapshot)>, Problems, Arc<Aw
         quotas: &quotas,
         clock: &monotonic,
         caches: &Caches::default(),
+        circuits: &Circuits::default(),
     };
     let (compiled, problems) = control::compile(path, &means);
     if let Some((loaded, _)) = &compiled {

@@ -36,14 +36,14 @@ fn with_stage(gateway: &Gateway, api: &str, name: &str, answer: impl FnOnce(&Sta
 fn canary_status(stage: &Stage) -> (u16, Value) {
     let Some(canary) = &stage.canary else { return refused(404, "the stage has no canary") };
     let side = |release: &Release| {
-        let counts = release.metrics.as_ref().map(|side| [side.requests.get(), side.server_errors.get(), side.latency_milliseconds.get()]);
-        let [requests, errors, latency] = counts.unwrap_or_default().map(|count| count as f64);
+        let counts = release.metrics.as_ref().map(|side| [side.requests.get() as f64, side.server_errors.get() as f64, side.latency.get()]);
+        let [requests, errors, latency] = counts.unwrap_or_default();
         let per_request = |count: f64| if requests > 0.0 { count / requests } else { 0.0 };
         json!({
             "deploymentId": &*release.facts.deployment_id,
             "requests": requests,
             "serverErrorPercent": per_request(errors) * 100.0,
-            "meanLatencyMilliseconds": per_request(latency),
+            "meanLatencyMilliseconds": per_request(latency) * 1000.0,
         })
     };
     (200, json!({ "percentTraffic": canary.percent_traffic, "base": side(&stage.release), "canary": side(&canary.release) }))

@@ -9,6 +9,7 @@ mod completion;
 mod control;
 mod deployment;
 mod invoke;
+mod measure;
 mod notify;
 mod output;
 mod reload;

@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 
 use super::args::Run;
 use super::notify::{State, notify};
-use super::{DONE, REFUSED, check, clock, output};
+use super::{DONE, REFUSED, check, clock, measure, output};
 use crate::admin::{Admin, Invoke, Operation, Operator};
 use crate::control::{Gateway, Reloaded};
 use crate::functions::{Answer, name_of};
@@ -32,11 +32,13 @@ const CREDENTIALS: Duration = Duration::from_secs(3);
 const LONGEST_CALL: Duration = Duration::from_secs(910);
 
 /// A gateway that runs.
-struct Running {
-    gateway: Gateway,
-    edge: Arc<Edge>,
+pub(super) struct Running {
+    pub(super) gateway: Gateway,
+    pub(super) edge: Arc<Edge>,
     listeners: Mutex<Listeners>,
     ready: AtomicBool,
+    /// One reader of metrics at a time.
+    measuring: std::sync::Mutex<()>,
 }
 
 /// Serves until it is told to stop.
@@ -126,7 +128,7 @@ async fn start(gateway: Gateway, metrics: Arc<Metrics>, reloaded: &mut Reloaded)
     if let Some(address) = reloaded.process.echo {
         echo(address).await.map_err(|error| format!("the echo origin cannot listen on {address}: {error}"))?;
     }
-    Ok(Arc::new(Running { gateway, edge, listeners: Mutex::new(listeners), ready: AtomicBool::new(false) }))
+    Ok(Arc::new(Running { gateway, edge, listeners: Mutex::new(listeners), ready: AtomicBool::new(false), measuring: Default::default() }))
 }
 
 async fn wait_for_stop(running: &Arc<Running>, terminate: &mut Signal, interrupt: &mut Signal, hangup: &mut Signal) {
@@ -174,6 +176,8 @@ impl Operator for Running {
     }
 
     fn metrics(&self) -> String {
+        let _one_at_a_time = self.measuring.lock().unwrap_or_else(PoisonError::into_inner);
+        measure::gather(self);
         self.edge.observer.metrics().render()
     }
 
@@ -242,13 +246,12 @@ fn count_panics(metrics: Arc<Metrics>) {
 impl Running {
     fn count(&self, applied: bool) {
         let metrics = self.edge.observer.metrics();
+        metrics.last_reload_successful.set(i64::from(applied));
         if applied {
-            metrics.reloads.inc()
-        } else {
-            metrics.reload_failures.inc()
-        }
-        if applied {
+            metrics.reloads.inc();
             metrics.last_reload.set(now_seconds());
+        } else {
+            metrics.reload_failures.inc();
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::account::Known;
-use crate::apigateway::account::{BasePathMapping, DomainName, HealthCheck, VpcLink};
+use crate::apigateway::account::{BasePathMapping, DomainName, HealthCheck, OutlierDetection, VpcLink};
 use crate::document::{Fields, Node, Problems, Severity, Spanned};
 
 /// What `get-domain-names` prints and a gateway that you run has no use for.
@@ -42,13 +42,14 @@ pub(super) fn vpc_links(fields: &mut Fields<'_>, problems: &mut Problems) -> Vec
             }
         }
         let health_check = fields.take("healthCheck").and_then(|node| health_check(node, problems));
+        let outlier_detection = outlier_detection(&mut fields, problems);
         fields.ignore(&["name", "description", "targetArns", "status", "tags"]);
         fields.finish(problems);
         let Some(id) = id else { continue };
         if links.iter().any(|link| link.id == id) {
             problems.error(node, format!("two VPC links have the id `{id}`"));
         }
-        links.push(VpcLink { id, targets, health_check });
+        links.push(VpcLink { id, targets, health_check, outlier_detection });
     }
     links
 }
@@ -59,6 +60,25 @@ fn health_check(node: &Node, problems: &mut Problems) -> Option<HealthCheck> {
     let interval_seconds = fields.number("intervalSeconds", 1..=3600, problems).unwrap_or(5);
     fields.finish(problems);
     Some(HealthCheck { path, interval_seconds })
+}
+
+/// `x-headgate.outlierDetection` of a VPC link: a mapping, or `true` for what it is without one.
+fn outlier_detection(link: &mut Fields<'_>, problems: &mut Problems) -> Option<OutlierDetection> {
+    let mut own = Fields::of(link.take("x-headgate")?, "`x-headgate`", problems)?;
+    let written = own.switch("outlierDetection", problems);
+    own.finish(problems);
+    let mut settings = OutlierDetection::default();
+    if let Some(mut fields) = written?.and_then(|node| Fields::of(node, "`outlierDetection`", problems)) {
+        settings.failures = fields.number("failures", 1..=1000, problems).unwrap_or(settings.failures);
+        settings.interval = fields.seconds("intervalSeconds", problems).unwrap_or(settings.interval);
+        settings.base_ejection = fields.seconds("baseEjectionSeconds", problems).unwrap_or(settings.base_ejection);
+        settings.max_ejection = fields.seconds("maxEjectionSeconds", problems).unwrap_or(settings.max_ejection.max(settings.base_ejection));
+        if settings.max_ejection < settings.base_ejection {
+            problems.error(fields.node(), "`maxEjectionSeconds` is less than `baseEjectionSeconds`");
+        }
+        fields.finish(problems);
+    }
+    Some(settings)
 }
 
 pub(super) fn domain_names(

@@ -15,7 +15,7 @@ use crate::observe::Metrics;
 use crate::outbound::Client;
 use crate::outbound::aws::Aws;
 use crate::snapshot::{self, Authorizers, Current, Means, Snapshot};
-use crate::store::{Caches, Clock, Embedded, MemoryQuotas, MemoryRates, QuotaStore};
+use crate::store::{Caches, Circuits, Clock, Embedded, MemoryQuotas, MemoryRates, QuotaStore};
 
 /// The configuration that a gateway runs, and how it is replaced.
 #[derive(Debug)]
@@ -29,6 +29,7 @@ pub struct Gateway {
     rates: MemoryRates,
     monotonic: Clock,
     caches: Caches<Answer>,
+    circuits: Circuits,
     quotas: Mutex<Option<Arc<Embedded>>>,
     clock: fn() -> SystemTime,
     current: Arc<Current>,
@@ -83,6 +84,7 @@ impl Gateway {
             rates,
             monotonic,
             caches: Caches::default(),
+            circuits: Circuits::default(),
             quotas: Mutex::default(),
             clock,
             current: Arc::new(Current::new(Snapshot::default())),
@@ -130,6 +132,7 @@ impl Gateway {
             quotas: &*quotas,
             clock: &self.monotonic,
             caches: &self.caches,
+            circuits: &self.circuits,
         };
         let snapshot = snapshot::compile(&loaded.account, &means, &mut problems);
         if problems.has_errors() {
@@ -193,6 +196,7 @@ impl Gateway {
     /// Serves what was loaded, to every request that begins from now on.
     pub fn apply(&self, reloaded: &mut Reloaded) {
         self.client.origins().set_vpc_links(&reloaded.vpc_links);
+        self.client.origins().set_endpoints(reloaded.snapshot.endpoints());
         self.aws.functions().apply(&reloaded.functions);
         *self.files.lock().unwrap_or_else(PoisonError::into_inner) = std::mem::take(&mut reloaded.files);
         self.current.replace(std::mem::take(&mut reloaded.snapshot));

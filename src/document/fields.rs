@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::str::FromStr;
+use std::time::Duration;
 
 use super::node::{Node, Span};
 use super::problem::{Problems, Severity, nearest};
@@ -77,6 +78,21 @@ impl<'n> Fields<'n> {
     ) -> Option<T> {
         let node = self.take(name)?;
         number(node, name, &range, problems)
+    }
+
+    /// A whole number of seconds, from one to an hour.
+    pub fn seconds(&mut self, name: &'static str, problems: &mut Problems) -> Option<Duration> {
+        self.number(name, 1..=3600, problems).map(Duration::from_secs)
+    }
+
+    /// Something that is off unless it is written: `true`, or a mapping that says more. `false` is as good as nothing.
+    pub fn switch(&mut self, name: &'static str, problems: &mut Problems) -> Option<Option<&'n Node>> {
+        let node = self.take(name)?;
+        if node.is_object() {
+            return Some(Some(node));
+        }
+        let on = self.boolean(name, problems)?;
+        on.then_some(None)
     }
 
     /// One of a few words, in any case.

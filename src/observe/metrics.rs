@@ -1,12 +1,16 @@
 //! Metrics, CloudWatch's twins among them. A request touches nothing but counters that were found when its snapshot was compiled.
 
 use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus::core::Collector;
-use prometheus::{Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use prometheus::{
+    Counter, CounterVec, Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+};
 
+use super::endpoints::EndpointMetrics;
 use crate::exchange::ResponseType;
 
 /// From half a millisecond to a minute, in seconds.
@@ -31,9 +35,14 @@ pub struct Metrics {
     quota_exceeded: IntCounterVec,
     cache_hits: IntCounterVec,
     cache_misses: IntCounterVec,
-    sides: [IntCounterVec; 3],
-    folded: IntCounter,
-    series: Mutex<HashSet<[String; 4]>>,
+    integration_failures: IntCounterVec,
+    integration_timeouts: IntCounterVec,
+    sides: [IntCounterVec; 2],
+    side_latency: CounterVec,
+    series: Mutex<Series>,
+    /// What is asked for when metrics are read.
+    pub endpoints: EndpointMetrics,
+    folded: IntGauge,
     /// Requests that the front door refused: they belong to no API.
     pub refused: IntCounter,
     /// Open client connections.
@@ -44,6 +53,12 @@ pub struct Metrics {
     pub reload_failures: IntCounter,
     /// When the last reload was applied, in seconds since 1970.
     pub last_reload: IntGauge,
+    /// Whether the last reload was applied: 1, or 0.
+    pub last_reload_successful: IntGauge,
+    /// Requests under way.
+    pub under_way: IntGauge,
+    /// Content of requests that is held in memory, in bytes.
+    pub held: IntGauge,
     /// Access log lines that nobody took in time.
     pub dropped_lines: IntCounter,
     /// Panics: bugs, each of which cost a request or a connection.
@@ -62,10 +77,37 @@ pub struct OperationMetrics {
     sent: IntCounter,
     throttled: IntCounter,
     quota_exceeded: IntCounter,
+    integration_failures: IntCounter,
+    integration_timeouts: IntCounter,
     /// Answers from the response cache.
     pub cache_hits: IntCounter,
     /// Answers that it did not have.
     pub cache_misses: IntCounter,
+}
+
+/// Which methods have series of their own.
+#[derive(Debug, Default)]
+struct Series {
+    known: HashSet<[String; 4]>,
+    /// Hashes of the labels of all others.
+    folded: HashSet<u64>,
+}
+
+impl Series {
+    /// A method keeps its series, or its place among the others, through every reload.
+    fn fits(&mut self, labels: [&str; 4]) -> bool {
+        let key = labels.map(str::to_owned);
+        if self.known.contains(&key) {
+            return true;
+        }
+        if self.known.len() < SERIES {
+            return self.known.insert(key);
+        }
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        self.folded.insert(hasher.finish());
+        false
+    }
 }
 
 /// One side of a stage that has a canary.
@@ -75,8 +117,8 @@ pub struct SideMetrics {
     pub requests: IntCounter,
     /// Responses of the 5xx class.
     pub server_errors: IntCounter,
-    /// Latencies together, in milliseconds.
-    pub latency_milliseconds: IntCounter,
+    /// Latencies together, in seconds.
+    pub latency: Counter,
 }
 
 impl Default for Metrics {
@@ -118,18 +160,30 @@ impl Metrics {
             quota_exceeded: counters("headgate_quota_exceeded_requests_total", "Requests that a quota refused."),
             cache_hits: counters("headgate_cache_hits_total", "Answers that came from the response cache (CloudWatch: CacheHitCount)."),
             cache_misses: counters("headgate_cache_misses_total", "Answers that the cache did not have (CloudWatch: CacheMissCount)."),
+            integration_failures: counters("headgate_integration_failures_total", "Requests whose endpoint gave no response."),
+            integration_timeouts: counters("headgate_integration_timeouts_total", "Requests whose endpoint gave no response in time."),
             sides: [
                 ("headgate_canary_requests_total", "Requests of stages with a canary, by side."),
                 ("headgate_canary_server_errors_total", "Responses of the 5xx class of stages with a canary, by side."),
-                ("headgate_canary_latency_milliseconds_total", "The latencies of all these requests together."),
             ]
             .map(|(name, help)| registered(&registry, single(IntCounterVec::new(Opts::new(name, help), &SIDE_LABELS)))),
-            folded: counter("headgate_metrics_folded_total", "Methods whose series were folded into one, since there are too many."),
+            side_latency: registered(
+                &registry,
+                single(CounterVec::new(
+                    Opts::new("headgate_canary_latency_seconds_total", "The latencies of all these requests together."),
+                    &SIDE_LABELS,
+                )),
+            ),
+            endpoints: EndpointMetrics::new(&registry),
+            folded: gauge("headgate_metrics_folded_methods", "Methods without series of their own, since there are too many."),
             refused: counter("headgate_refused_requests_total", "Requests that were malformed or beyond a limit of the front door."),
             connections: gauge("headgate_connections_open", "Open client connections."),
             reloads: counter("headgate_config_reloads_total", "Configurations that were applied."),
             reload_failures: counter("headgate_config_reload_failures_total", "Configurations that were refused."),
             last_reload: gauge("headgate_config_last_reload_success_timestamp_seconds", "When a configuration was applied last."),
+            last_reload_successful: gauge("headgate_config_last_reload_successful", "Whether the last configuration was applied."),
+            under_way: gauge("headgate_requests_under_way", "Requests that are being answered."),
+            held: gauge("headgate_request_buffers_bytes", "Content of requests that is held in memory."),
             dropped_lines: counter("headgate_access_log_dropped_total", "Access log lines that could not be written in time."),
             panics: counter("headgate_panics_total", "Panics, each of which cost a request or a connection."),
             series: Mutex::default(),
@@ -140,15 +194,12 @@ impl Metrics {
     /// The series of a method. A request that found none counts under empty labels.
     #[must_use]
     pub fn operation(&self, api: &str, stage: &str, resource: &str, method: &str) -> OperationMetrics {
+        let labels = [api, stage, resource, method];
         let mut series = self.series.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = [api, stage, resource, method].map(str::to_owned);
-        // A method keeps its series through every reload.
-        let fits = series.contains(&key) || (series.len() < SERIES && series.insert(key));
+        let fits = series.fits(labels);
+        self.folded.set(i64::try_from(series.folded.len()).unwrap_or(i64::MAX));
         drop(series);
-        let labels = if fits { [api, stage, resource, method] } else { ["other"; 4] };
-        if !fits {
-            self.folded.inc();
-        }
+        let labels = if fits { labels } else { ["other"; 4] };
         OperationMetrics {
             requests: self.requests.with_label_values(&labels),
             client_errors: self.client_errors.with_label_values(&labels),
@@ -161,6 +212,8 @@ impl Metrics {
             cache_hits: self.cache_hits.with_label_values(&labels),
             cache_misses: self.cache_misses.with_label_values(&labels),
             quota_exceeded: self.quota_exceeded.with_label_values(&labels),
+            integration_failures: self.integration_failures.with_label_values(&labels),
+            integration_timeouts: self.integration_timeouts.with_label_values(&labels),
         }
     }
 
@@ -168,8 +221,8 @@ impl Metrics {
     #[must_use]
     pub fn side(&self, api: &str, stage: &str, is_canary: bool) -> SideMetrics {
         let labels = [api, stage, if is_canary { "canary" } else { "base" }];
-        let [requests, server_errors, latency_milliseconds] = self.sides.each_ref().map(|counters| counters.with_label_values(&labels));
-        SideMetrics { requests, server_errors, latency_milliseconds }
+        let [requests, server_errors] = self.sides.each_ref().map(|counters| counters.with_label_values(&labels));
+        SideMetrics { requests, server_errors, latency: self.side_latency.with_label_values(&labels) }
     }
 
     /// Everything in Prometheus' text format.
@@ -183,11 +236,13 @@ impl Metrics {
 }
 
 impl OperationMetrics {
-    /// Counts a request that a limit refused.
-    pub fn limited(&self, response_type: ResponseType) {
+    /// Counts why a request failed, where that has a series of its own.
+    pub fn failed(&self, response_type: ResponseType) {
         match response_type {
             ResponseType::Throttled => self.throttled.inc(),
             ResponseType::QuotaExceeded => self.quota_exceeded.inc(),
+            ResponseType::IntegrationFailure => self.integration_failures.inc(),
+            ResponseType::IntegrationTimeout => self.integration_timeouts.inc(),
             _ => {}
         }
     }
@@ -210,7 +265,7 @@ impl OperationMetrics {
 }
 
 /// Registers a metric. Names are constants of this file, so the only error, two of one name, is a mistake that every start shows.
-fn registered<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> C {
+pub(super) fn registered<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> C {
     if let Err(error) = registry.register(Box::new(metric.clone())) {
         tracing::error!("a metric is not exported: {error}");
     }
@@ -218,7 +273,7 @@ fn registered<C: Collector + Clone + 'static>(registry: &Registry, metric: C) ->
 }
 
 #[expect(clippy::expect_used, reason = "the name is a constant of this file and well formed, which the unit test shows")]
-fn single<C>(metric: prometheus::Result<C>) -> C {
+pub(super) fn single<C>(metric: prometheus::Result<C>) -> C {
     metric.expect("a metric's constant name is well formed")
 }
 
@@ -252,5 +307,16 @@ mod tests {
             assert!(text.contains(&line), "{line}\n{text}");
         }
         assert!(text.contains("headgate_build_info{version="));
+    }
+
+    #[test]
+    fn methods_beyond_the_most_are_counted_once_and_together() {
+        let metrics = Metrics::new();
+        for _ in 0..3 {
+            (0..SERIES + 7).for_each(|index| drop(metrics.operation("api", "prod", &format!("/{index}"), "GET")));
+        }
+        let text = metrics.render();
+        assert!(text.contains("headgate_metrics_folded_methods 7"), "three reloads fold no more than one");
+        assert!(text.contains(r#"headgate_requests_total{api="other",method="other",resource="other",stage="other"} 0"#));
     }
 }

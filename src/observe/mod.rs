@@ -1,9 +1,11 @@
 //! What happened, told: metrics for Prometheus, access logs in the stage's own format.
 
 mod access_log;
+mod endpoints;
 mod metrics;
 mod record;
 
 pub use access_log::AccessLogs;
+pub use endpoints::EndpointMetrics;
 pub use metrics::{Metrics, OperationMetrics, SideMetrics};
 pub use record::{Ended, Observer};

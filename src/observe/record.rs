@@ -51,13 +51,13 @@ impl Observer {
         context.response_latency_ms = u64::try_from(ended.latency.as_millis()).unwrap_or(u64::MAX);
         let metrics = ended.metrics.unwrap_or(&self.unrouted);
         if let Some(failure) = &context.error {
-            metrics.limited(failure.response_type);
+            metrics.failed(failure.response_type);
         }
         metrics.count(context.status, ended.latency, context.integration.latency, ended.received, context.response_length);
         if let Some(side) = ended.side {
             side.requests.inc();
             side.server_errors.inc_by(u64::from(context.status >= 500));
-            side.latency_milliseconds.inc_by(context.response_latency_ms);
+            side.latency.inc_by(ended.latency.as_secs_f64());
         }
         if let Some(settings) = ended.access_log {
             self.logs.log(settings, context);

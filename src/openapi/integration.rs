@@ -15,6 +15,7 @@ use crate::apigateway::integration::{
 use crate::document::{Fields, Node, Position, Problems, Severity, Span, Spanned, Value};
 use crate::exchange::FieldName;
 use crate::mapping::expression::{Expression, Scope};
+use crate::store::CircuitSettings;
 
 const TYPES: [(&str, IntegrationType); 5] = [
     ("http", IntegrationType::Http),
@@ -55,7 +56,8 @@ impl Reader<'_> {
         let uri = self.uri(&mut fields, integration_type, problems);
         let longest = if self.options.aws_limits { DEFAULT_TIMEOUT_MILLIS } else { 3_600_000 };
         let timeout = fields.number("timeoutInMillis", 50..=longest, problems).unwrap_or(DEFAULT_TIMEOUT_MILLIS);
-        let (insecure_skip_verification, allow_link_local) = connection(&mut fields, problems);
+        let insecure_skip_verification = tls(&mut fields, problems);
+        let (allow_link_local, circuit_breaker) = own(&mut fields, problems);
         let integration = Integration {
             integration_type,
             http_method,
@@ -70,6 +72,7 @@ impl Reader<'_> {
             cache_key_parameters: fields.strings("cacheKeyParameters", problems),
             insecure_skip_verification,
             allow_link_local,
+            circuit_breaker,
             responses: self.integration_responses(fields.take("responses"), problems),
             service_action: service_action(&mut fields, problems),
             payload_format: fields.choice("payloadFormatVersion", &PAYLOAD_FORMATS, problems).unwrap_or_default(),
@@ -221,19 +224,35 @@ fn aws_uri(node: &Node, text: &str, integration_type: IntegrationType, problems:
     }
 }
 
-fn connection(fields: &mut Fields<'_>, problems: &mut Problems) -> (bool, bool) {
-    let mut skip = false;
-    if let Some(mut tls) = fields.take("tlsConfig").and_then(|node| Fields::of(node, "`tlsConfig`", problems)) {
-        skip = tls.boolean("insecureSkipVerification", problems).unwrap_or(false);
-        tls.ignore(&["serverNameToVerify"]);
-        tls.finish(problems);
-    }
-    let mut link_local = false;
-    if let Some(mut own) = fields.take("x-headgate").and_then(|node| Fields::of(node, "`x-headgate`", problems)) {
-        link_local = own.boolean("allowLinkLocal", problems).unwrap_or(false);
-        own.finish(problems);
-    }
-    (skip, link_local)
+fn tls(fields: &mut Fields<'_>, problems: &mut Problems) -> bool {
+    let Some(mut tls) = fields.take("tlsConfig").and_then(|node| Fields::of(node, "`tlsConfig`", problems)) else { return false };
+    let skip = tls.boolean("insecureSkipVerification", problems).unwrap_or(false);
+    tls.ignore(&["serverNameToVerify"]);
+    tls.finish(problems);
+    skip
+}
+
+/// What API Gateway's integrations lack.
+fn own(fields: &mut Fields<'_>, problems: &mut Problems) -> (bool, Option<CircuitSettings>) {
+    let Some(mut own) = fields.take("x-headgate").and_then(|node| Fields::of(node, "`x-headgate`", problems)) else {
+        return (false, None);
+    };
+    let link_local = own.boolean("allowLinkLocal", problems).unwrap_or(false);
+    let circuit =
+        own.switch("circuitBreaker", problems).map(|node| node.map_or_else(CircuitSettings::default, |node| circuit(node, problems)));
+    own.finish(problems);
+    (link_local, circuit)
+}
+
+fn circuit(node: &Node, problems: &mut Problems) -> CircuitSettings {
+    let mut settings = CircuitSettings::default();
+    let Some(mut fields) = Fields::of(node, "`circuitBreaker`", problems) else { return settings };
+    settings.failure_percentage = fields.number("failurePercentage", 1..=100, problems).unwrap_or(settings.failure_percentage);
+    settings.minimum_requests = fields.number("minimumRequests", 1..=1_000_000, problems).unwrap_or(settings.minimum_requests);
+    settings.interval = fields.seconds("intervalSeconds", problems).unwrap_or(settings.interval);
+    settings.probe_interval = fields.seconds("probeIntervalSeconds", problems).unwrap_or(settings.probe_interval);
+    fields.finish(problems);
+    settings
 }
 
 /// Templates by media type; each is parsed, and what is wrong in one is shown at its place in this file.

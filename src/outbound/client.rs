@@ -1,6 +1,8 @@
 //! Requests to endpoints: in one piece, or piece by piece.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -10,14 +12,17 @@ use pingora::connectors::http::v1::Connector;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::http::v1::client::HttpSession;
 use pingora::upstreams::peer::HttpPeer;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::error::{Error, ErrorKind};
-use super::origins::{Origins, error};
+use super::error::{self, Error, ErrorKind};
+use super::link::Attempt;
+use super::origins::{Chosen, Origins};
 use crate::exchange::{EndpointRequest, EndpointResponse, FieldName, Fields};
 
 /// Addresses that one request tries.
 const ADDRESSES: usize = 4;
+/// As long as there is another address, one that does not accept is given up after this time: the kernel has asked three times by then.
+const HURRY: Duration = Duration::from_secs(3);
 /// Idle connections kept for all origins together.
 const POOL: usize = 4096;
 /// Interim responses (1xx) before a final one.
@@ -32,6 +37,7 @@ pub struct Client {
     connector: Connector,
     origins: Origins,
     content_limit: usize,
+    repeated: AtomicU64,
 }
 
 impl std::fmt::Debug for Client {
@@ -52,13 +58,20 @@ pub struct Stream {
     peer: Arc<HttpPeer>,
     endpoint: Arc<crate::exchange::Endpoint>,
     reused: bool,
+    /// The target of a VPC link that answers, or does not.
+    attempt: Option<Attempt>,
 }
 
 impl Client {
     /// A client with an empty pool. Origins' certificates are checked with the system's roots.
     #[must_use]
     pub fn new() -> Self {
-        Self { connector: Connector::new(Some(ConnectorOptions::new(POOL))), origins: Origins::default(), content_limit: CONTENT }
+        Self {
+            connector: Connector::new(Some(ConnectorOptions::new(POOL))),
+            origins: Origins::default(),
+            content_limit: CONTENT,
+            repeated: AtomicU64::new(0),
+        }
     }
 
     /// Who answers for endpoints.
@@ -67,87 +80,115 @@ impl Client {
         &self.origins
     }
 
+    /// How many requests were sent again since the connection had been closed while it was idle.
+    #[must_use]
+    pub fn repeated(&self) -> u64 {
+        self.repeated.load(Ordering::Relaxed)
+    }
+
+    /// How many idle connections were closed since their origin sent something that nobody had asked for.
+    #[must_use]
+    pub fn unexpected(&self) -> u64 {
+        self.connector.unexpected_data_connection_count()
+    }
+
     /// Asks an endpoint and waits for its whole response; says how long it took.
     ///
     /// # Errors
     /// When there is no response within the request's time.
     pub async fn call(&self, request: &EndpointRequest) -> Result<(EndpointResponse, Duration), Error> {
         let started = Instant::now();
-        let deadline = started + request.timeout;
-        let response = timeout_at(deadline, self.whole(request)).await.map_err(|_| timed_out(request))??;
-        Ok((response, started.elapsed()))
+        let answered = self.whole(request, started + request.timeout).await;
+        answered.map(|response| (response, started.elapsed())).map_err(|error| error.after(started.elapsed()))
     }
 
-    async fn whole(&self, request: &EndpointRequest) -> Result<EndpointResponse, Error> {
-        let mut stream = self.open(request, Some(request.content.len() as u64)).await?;
-        if !request.content.is_empty() {
-            stream.send(&request.content).await?;
-        }
-        stream.finish().await?;
-        let head = match stream.head().await {
+    async fn whole(&self, request: &EndpointRequest, deadline: Instant) -> Result<EndpointResponse, Error> {
+        let late = |missing| timed_out(request, missing);
+        let ask = |again| timeout_at(deadline, self.ask(request, deadline, again));
+        let mut stream = ask(false).await.map_err(|_| late("connection"))??;
+        let mut address = stream.address();
+        let head = match timeout_at(deadline, stream.head()).await.map_err(|_| late("response").at(address))? {
             // A connection that the origin had closed while it was idle: nothing was answered, so once more on a new one.
             Err((_, true)) if repeatable(request) => {
-                stream = self.reopen(request, Some(request.content.len() as u64)).await?;
-                if !request.content.is_empty() {
-                    stream.send(&request.content).await?;
-                }
-                stream.finish().await?;
-                stream.head().await.map_err(|(error, _)| error)?
+                stream = ask(true).await.map_err(|_| late("connection"))??;
+                address = stream.address();
+                timeout_at(deadline, stream.head()).await.map_err(|_| late("response").at(address))?.map_err(|(error, _)| error)?
             }
             other => other.map_err(|(error, _)| error)?,
         };
-        let content = stream.content(self.content_limit).await?;
+        let content = timeout_at(deadline, stream.content(self.content_limit)).await;
+        let content = content.map_err(|_| late("end of the response").at(address))??;
         self.release(stream).await;
         Ok(EndpointResponse { content, ..head })
     }
 
-    /// Sends a request's head. `content_length`: how much content follows, nothing for an unknown length.
+    /// Sends a whole request, on a connection that is new for certain if it is sent `again`.
+    async fn ask(&self, request: &EndpointRequest, deadline: Instant, again: bool) -> Result<Stream, Error> {
+        let length = Some(request.content.len() as u64);
+        let mut stream = if again { self.reopen(request, length, deadline).await? } else { self.open(request, length, deadline).await? };
+        if !request.content.is_empty() {
+            stream.send(&request.content).await?;
+        }
+        stream.finish().await?;
+        Ok(stream)
+    }
+
+    /// Sends a request's head. `content_length`: how much content follows, nothing for an unknown length. At `deadline` the caller gives up.
     ///
     /// # Errors
     /// When no connection is made.
-    pub async fn open(&self, request: &EndpointRequest, content_length: Option<u64>) -> Result<Stream, Error> {
+    pub async fn open(&self, request: &EndpointRequest, content_length: Option<u64>, deadline: Instant) -> Result<Stream, Error> {
         let head = head(request, content_length)?;
-        let (mut session, reused, peer) = self.connect(request).await?;
+        let (mut session, reused, chosen) = self.connect(request, deadline).await?;
         match session.write_request_header(Box::new(head)).await {
-            Ok(_) => Ok(Stream { session, peer, endpoint: Arc::clone(&request.endpoint), reused }),
-            Err(_) if reused => self.reopen(request, content_length).await,
-            Err(cause) => Err(failed(request, ErrorKind::Protocol, &cause)),
+            Ok(_) => Ok(Stream::new(session, chosen, request, reused)),
+            Err(_) if reused => self.reopen(request, content_length, deadline).await,
+            Err(cause) => Err(failed(request, ErrorKind::Protocol, &cause, &chosen)),
         }
     }
 
     /// A connection to the first address that accepts one: a host may have several, and not all of them need be served.
-    async fn connect(&self, request: &EndpointRequest) -> Result<(HttpSession, bool, Arc<HttpPeer>), Error> {
-        let first = self.origins.peer(&request.endpoint).await?;
-        let mut peer = Arc::clone(&first);
+    async fn connect(&self, request: &EndpointRequest, deadline: Instant) -> Result<(HttpSession, bool, Chosen), Error> {
         for attempt in 1.. {
-            match self.connector.get_http_session(&*peer).await {
-                Ok((session, reused)) => return Ok((session, reused, peer)),
-                Err(cause) if attempt == ADDRESSES => return Err(failed(request, ErrorKind::Connect, &cause)),
-                Err(cause) => {
-                    peer = self.origins.peer(&request.endpoint).await?;
-                    if Arc::ptr_eq(&peer, &first) {
-                        return Err(failed(request, ErrorKind::Connect, &cause));
-                    }
-                }
+            let chosen = self.origins.choose(&request.endpoint, deadline).await?;
+            let is_last = attempt >= chosen.addresses.min(ADDRESSES);
+            let connecting = self.connector.get_http_session(&*chosen.peer);
+            let connected = if is_last { Ok(connecting.await) } else { timeout(HURRY.min(request.timeout / 2), connecting).await };
+            let failure = match connected {
+                Ok(Ok((session, reused))) => return Ok((session, reused, chosen)),
+                Ok(Err(cause)) => failed(request, ErrorKind::Connect, &cause, &chosen),
+                Err(_) => timed_out(request, "connection").at(chosen.address()),
+            };
+            chosen.took_none();
+            if is_last {
+                return Err(failure);
             }
         }
-        Err(error(&request.endpoint, ErrorKind::Connect, "no address accepts a connection"))
+        Err(Error::new(ErrorKind::Connect, request.endpoint.authority(), "no address accepts a connection"))
     }
 
     /// The same on a connection that is new for certain.
     ///
     /// # Errors
     /// When no connection is made.
-    pub async fn reopen(&self, request: &EndpointRequest, content_length: Option<u64>) -> Result<Stream, Error> {
-        let peer = self.origins.peer(&request.endpoint).await?;
-        let mut fresh = HttpPeer::clone(&peer);
+    pub async fn reopen(&self, request: &EndpointRequest, content_length: Option<u64>, deadline: Instant) -> Result<Stream, Error> {
+        self.repeated.fetch_add(1, Ordering::Relaxed);
+        let chosen = self.origins.choose(&request.endpoint, deadline).await?;
+        let mut fresh = HttpPeer::clone(&chosen.peer);
         // Another group is another pool, which has no connection yet.
         fresh.group_key = fastrand::u64(1..);
-        let (mut session, _) =
-            self.connector.get_http_session(&fresh).await.map_err(|cause| failed(request, ErrorKind::Connect, &cause))?;
-        let sent = session.write_request_header(Box::new(head(request, content_length)?)).await;
-        sent.map_err(|cause| failed(request, ErrorKind::Protocol, &cause))?;
-        Ok(Stream { session, peer, endpoint: Arc::clone(&request.endpoint), reused: false })
+        let (mut session, _) = match self.connector.get_http_session(&fresh).await {
+            Ok(connected) => connected,
+            Err(cause) => {
+                let failure = failed(request, ErrorKind::Connect, &cause, &chosen);
+                chosen.took_none();
+                return Err(failure);
+            }
+        };
+        match session.write_request_header(Box::new(head(request, content_length)?)).await {
+            Ok(_) => Ok(Stream::new(session, chosen, request, false)),
+            Err(cause) => Err(failed(request, ErrorKind::Protocol, &cause, &chosen)),
+        }
     }
 
     /// Gives a connection back once its response is read to the end; one that is not is closed.
@@ -164,12 +205,25 @@ pub(crate) fn repeatable(request: &EndpointRequest) -> bool {
 }
 
 impl Stream {
+    fn new(session: HttpSession, chosen: Chosen, request: &EndpointRequest, reused: bool) -> Self {
+        Self { session, peer: chosen.peer, endpoint: Arc::clone(&request.endpoint), reused, attempt: chosen.attempt }
+    }
+
+    /// Who answers.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        address(&self.peer)
+    }
+
     /// Sends a piece of content.
     ///
     /// # Errors
     /// When the connection is broken.
     pub async fn send(&mut self, content: &[u8]) -> Result<(), Error> {
-        self.session.write_body(content).await.map(drop).map_err(|cause| self.broken(&cause))
+        match self.session.write_body(content).await {
+            Ok(_) => Ok(()),
+            Err(cause) => Err(self.broken(&cause)),
+        }
     }
 
     /// Says that no more content follows.
@@ -177,7 +231,10 @@ impl Stream {
     /// # Errors
     /// When the connection is broken.
     pub async fn finish(&mut self) -> Result<(), Error> {
-        self.session.finish_body().await.map(drop).map_err(|cause| self.broken(&cause))
+        match self.session.finish_body().await {
+            Ok(_) => Ok(()),
+            Err(cause) => Err(self.broken(&cause)),
+        }
     }
 
     /// Waits for the final response's head. May be dropped and asked again.
@@ -188,6 +245,10 @@ impl Stream {
         for _ in 0..INTERIM {
             if let Err(cause) = self.session.read_response().await {
                 let stale = self.reused && matches!(cause.retry, pingora::RetryType::ReusedOnly);
+                if let Some(attempt) = self.attempt.as_mut().filter(|_| stale) {
+                    attempt.forget();
+                    self.attempt = None;
+                }
                 return Err((self.broken(&cause), stale));
             }
             let Some(header) = self.session.resp_header() else { break };
@@ -198,7 +259,11 @@ impl Stream {
                 }
                 continue;
             }
-            return accept(header).map_err(|detail| (self.refuse(detail), false));
+            let accepted = accept(header);
+            if let Some(attempt) = &mut self.attempt {
+                attempt.ended(status < 500);
+            }
+            return accepted.map_err(|detail| (self.refuse(detail), false));
         }
         Err((self.refuse("more interim responses than are read"), false))
     }
@@ -226,36 +291,42 @@ impl Stream {
     }
 
     async fn content(&mut self, limit: usize) -> Result<Bytes, Error> {
+        let too_large = "the response is larger than is kept in memory";
         let Some(first) = self.next().await? else { return Ok(Bytes::new()) };
-        let mut whole = BytesMut::new();
-        let mut piece = Some(first);
-        while let Some(bytes) = piece {
-            if whole.len() + bytes.len() > limit {
-                return Err(self.refuse_as(ErrorKind::TooLarge, "the response is larger than is kept in memory"));
-            }
-            let next = self.next().await?;
-            if next.is_none() && whole.is_empty() {
-                return Ok(bytes);
-            }
-            whole.extend_from_slice(&bytes);
-            piece = next;
+        let announced = self.session.get_header("content-length").and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+        if announced.is_some_and(|length| length > limit) {
+            return Err(self.refuse_as(ErrorKind::TooLarge, too_large));
         }
-        Ok(whole.freeze())
+        let Some(second) = self.next().await? else { return Ok(first) };
+        // Pieces are put together once they are all there: a buffer that grows holds its old copy beside its new one.
+        let mut pieces = vec![first, second];
+        let mut length: usize = pieces.iter().map(Bytes::len).sum();
+        while length <= limit {
+            let Some(piece) = self.next().await? else {
+                let mut whole = BytesMut::with_capacity(length);
+                pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
+                return Ok(whole.freeze());
+            };
+            length += piece.len();
+            pieces.push(piece);
+        }
+        Err(self.refuse_as(ErrorKind::TooLarge, too_large))
     }
 
-    fn broken(&self, cause: &pingora::Error) -> Error {
-        self.refuse_as(
-            ErrorKind::Protocol,
-            &format!("{} {}", cause.etype().as_str(), cause.context.as_ref().map_or("", |context| context.as_str())),
-        )
+    fn broken(&mut self, cause: &pingora::Error) -> Error {
+        self.refuse_as(ErrorKind::Protocol, &error::cause(cause))
     }
 
-    fn refuse(&self, detail: &str) -> Error {
+    fn refuse(&mut self, detail: &str) -> Error {
         self.refuse_as(ErrorKind::Protocol, detail)
     }
 
-    fn refuse_as(&self, kind: ErrorKind, detail: &str) -> Error {
-        error(&self.endpoint, kind, detail)
+    /// What the origin sent is no answer; a group leaves out a target that does so too often.
+    pub(crate) fn refuse_as(&mut self, kind: ErrorKind, detail: &str) -> Error {
+        if let Some(attempt) = &mut self.attempt {
+            attempt.ended(false);
+        }
+        Error::new(kind, self.endpoint.authority(), detail).at(self.address())
     }
 }
 
@@ -279,7 +350,7 @@ fn accept(header: &ResponseHeader) -> Result<EndpointResponse, &'static str> {
 }
 
 fn head(request: &EndpointRequest, content_length: Option<u64>) -> Result<RequestHeader, Error> {
-    let refused = |_| error(&request.endpoint, ErrorKind::Refused, "the request cannot be written");
+    let refused = |_| Error::new(ErrorKind::Refused, request.endpoint.authority(), "the request cannot be written");
     let path = if request.path_and_query.is_empty() { "/" } else { &request.path_and_query };
     let mut head = RequestHeader::build(request.http_method.clone(), path.as_bytes(), Some(request.fields.len() + 2)).map_err(refused)?;
     for field in &request.fields {
@@ -293,11 +364,16 @@ fn head(request: &EndpointRequest, content_length: Option<u64>) -> Result<Reques
     Ok(head)
 }
 
-fn timed_out(request: &EndpointRequest) -> Error {
-    error(&request.endpoint, ErrorKind::Timeout, format!("no response within {} ms", request.timeout.as_millis()))
+/// The request's time is over, and this is what had not come.
+pub(crate) fn timed_out(request: &EndpointRequest, missing: &str) -> Error {
+    let detail = format!("no {missing} within {} ms (timeoutInMillis)", request.timeout.as_millis());
+    Error::new(ErrorKind::Timeout, request.endpoint.authority(), detail)
 }
 
-fn failed(request: &EndpointRequest, kind: ErrorKind, cause: &pingora::Error) -> Error {
-    let context = cause.context.as_ref().map_or("", |context| context.as_str());
-    error(&request.endpoint, kind, format!("{} {context}", cause.etype().as_str()))
+fn failed(request: &EndpointRequest, kind: ErrorKind, cause: &pingora::Error, chosen: &Chosen) -> Error {
+    Error::new(kind, request.endpoint.authority(), error::cause(cause)).at(chosen.address())
+}
+
+pub(super) fn address(peer: &HttpPeer) -> Option<SocketAddr> {
+    pingora::upstreams::peer::Peer::address(peer).as_inet().copied()
 }

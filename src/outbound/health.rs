@@ -1,53 +1,53 @@
-//! Active health checks of VPC links' targets.
+//! What goes on beside the requests: health checks of VPC links' targets, and names that are looked up anew.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method};
+use tokio::time::Instant;
 
 use super::client::Client;
-use super::origins::Target;
+use super::link::{Link, Target};
+use crate::apigateway::account::HealthCheck;
 use crate::exchange::{Endpoint, EndpointRequest, FieldName, Fields, Scheme};
 
 /// A check that takes longer has failed.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Client {
-    /// Asks every target of every group that wants it, each group at its own interval, until the process ends.
+    /// Once a second: asks the targets of groups whose turn it is, and the name server for names that are in use; until the process ends.
     pub async fn check_health(self: Arc<Self>) {
         let mut second = 0_u64;
         loop {
-            let mut due = HashMap::new();
+            self.origins().refresh(Instant::now());
             for link in self.origins().links() {
-                if let Some(check) = link.health_check.as_ref().filter(|check| second.is_multiple_of(check.interval_seconds.max(1))) {
-                    due.insert(Arc::as_ptr(&link) as usize, (Arc::clone(&link), check.path.clone()));
+                let due = |check: &&HealthCheck| second.is_multiple_of(check.interval_seconds.max(1));
+                for index in link.health_check.as_ref().filter(due).map_or(0..0, |_| 0..link.targets.len()) {
+                    tokio::spawn(Arc::clone(&self).check(Arc::clone(&link), index));
                 }
-            }
-            for (link, path) in due.into_values() {
-                let client = Arc::clone(&self);
-                tokio::spawn(async move {
-                    for target in &link.targets {
-                        let healthy = client.is_healthy(target, &path).await;
-                        if target.healthy.swap(healthy, Ordering::Relaxed) != healthy {
-                            tracing::warn!(target = target.address, healthy, "a VPC link's target changed its health");
-                        }
-                    }
-                });
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
             second += 1;
         }
     }
 
-    async fn is_healthy(&self, target: &Target, path: &str) -> bool {
-        let Some((host, port)) = target.address.rsplit_once(':') else { return false };
+    /// One target's check, over before its next one begins.
+    async fn check(self: Arc<Self>, link: Arc<Link>, index: usize) {
+        let Some((check, target)) = link.health_check.as_ref().zip(link.targets.get(index)) else { return };
+        let time = CHECK_TIMEOUT.min(Duration::from_secs(check.interval_seconds.max(1)));
+        let (healthy, reason) = self.is_healthy(target, &check.path, time).await;
+        if target.healthy.swap(healthy, Ordering::Relaxed) != healthy {
+            tracing::warn!(vpc_link = &*link.id, target = target.address, healthy, "a health check says otherwise than the last: {reason}");
+        }
+    }
+
+    async fn is_healthy(&self, target: &Target, path: &str, time: Duration) -> (bool, String) {
         let endpoint = Endpoint {
             scheme: Scheme::Http,
-            host: host.trim_matches(['[', ']']).into(),
-            port: port.parse().unwrap_or(0),
+            host: target.host.clone(),
+            port: target.port,
             vpc_link: None,
             insecure_skip_verification: false,
             allow_link_local: false,
@@ -63,8 +63,11 @@ impl Client {
             path_and_query: path.to_owned(),
             fields,
             content: Bytes::new(),
-            timeout: CHECK_TIMEOUT,
+            timeout: time,
         };
-        self.call(&request).await.is_ok_and(|(response, _)| (200..400).contains(&response.status))
+        match self.call(&request).await {
+            Ok((response, _)) => ((200..400).contains(&response.status), format!("status {}", response.status)),
+            Err(error) => (false, error.to_string()),
+        }
     }
 }

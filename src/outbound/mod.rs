@@ -4,9 +4,13 @@ pub mod aws;
 mod client;
 mod error;
 mod health;
+mod link;
+mod origin;
 mod origins;
+mod outlier;
 
-pub(crate) use client::repeatable;
 pub use client::{Client, Stream};
+pub(crate) use client::{repeatable, timed_out};
 pub use error::{Error, ErrorKind};
+pub use link::TargetState;
 pub use origins::Origins;

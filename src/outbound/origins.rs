@@ -1,60 +1,50 @@
 //! Who answers for an endpoint: addresses of its host, or the targets of its VPC link.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use pingora::upstreams::peer::HttpPeer;
+use tokio::time::Instant;
 
+use super::client::address;
 use super::error::{Error, ErrorKind};
-use crate::apigateway::account::{HealthCheck, VpcLink};
-use crate::exchange::{Endpoint, Scheme};
-
-/// How long a looked-up address is used before it is looked up again.
-const FRESH: Duration = Duration::from_secs(30);
-/// An endpoint whose host comes from requests must not fill the memory.
-const ENDPOINTS: usize = 10_000;
-/// Origins are given this long to accept a connection.
-const CONNECT: Duration = Duration::from_secs(10);
-/// An idle connection is given up after this time, below what most origins keep it for.
-const IDLE: Duration = Duration::from_secs(50);
+use super::link::{Attempt, Link, TargetState};
+use super::origin::{Known, Origin};
+use crate::apigateway::account::VpcLink;
+use crate::exchange::Endpoint;
 
 /// All origins that are known.
 #[derive(Debug, Default)]
 pub struct Origins {
-    known: RwLock<HashMap<Endpoint, Arc<Origin>>>,
+    known: Known,
     links: RwLock<HashMap<Arc<str>, Arc<Link>>>,
+    /// Whom the configuration names, whether or not somebody asks for it.
+    configured: RwLock<Vec<Arc<Endpoint>>>,
 }
 
-/// A group of origins.
-#[derive(Debug)]
-pub(super) struct Link {
-    pub(super) targets: Vec<Target>,
-    pub(super) health_check: Option<HealthCheck>,
-    next: AtomicUsize,
+/// Whom a request goes to.
+pub(super) struct Chosen {
+    pub(super) peer: Arc<HttpPeer>,
+    /// How many addresses there are.
+    pub(super) addresses: usize,
+    /// The target of a group, which is told how the call went.
+    pub(super) attempt: Option<Attempt>,
+    origin: Arc<Origin>,
 }
 
-/// One origin of a group.
-#[derive(Debug)]
-pub(super) struct Target {
-    pub(super) address: String,
-    pub(super) healthy: AtomicBool,
-}
+impl Chosen {
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        address(&self.peer)
+    }
 
-/// An endpoint's peers, as last looked up.
-#[derive(Debug)]
-struct Origin {
-    known: Mutex<Option<Peers>>,
-    next: AtomicUsize,
-}
-
-#[derive(Debug)]
-struct Peers {
-    peers: Vec<Arc<HttpPeer>>,
-    /// When to look again; nothing: never.
-    until: Option<tokio::time::Instant>,
+    /// The connection was not made.
+    pub(super) fn took_none(mut self) {
+        self.origin.took_none(&self.peer, Instant::now());
+        if let Some(attempt) = &mut self.attempt {
+            attempt.ended(false);
+        }
+    }
 }
 
 impl Origins {
@@ -68,162 +58,62 @@ impl Origins {
         }
     }
 
+    /// Takes over whom a configuration calls: their names are looked up before a request needs them.
+    pub fn set_endpoints(&self, endpoints: Vec<Arc<Endpoint>>) {
+        *self.configured.write().unwrap_or_else(PoisonError::into_inner) = endpoints;
+    }
+
+    /// How the targets of all groups are, for whoever reports it.
+    #[must_use]
+    pub fn targets(&self) -> Vec<TargetState> {
+        let mut states: Vec<TargetState> = self.links().iter().flat_map(|link| link.states(Instant::now()).collect::<Vec<_>>()).collect();
+        states.sort_by(|a, b| (&a.vpc_link, &a.target).cmp(&(&b.vpc_link, &b.target)));
+        states
+    }
+
     /// All groups, for whoever checks them.
     pub(super) fn links(&self) -> Vec<Arc<Link>> {
         self.links.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// The peer to call next.
-    pub(super) async fn peer(&self, endpoint: &Endpoint) -> Result<Arc<HttpPeer>, Error> {
-        if let Some(link) = &endpoint.vpc_link {
-            let addresses = self.target(link, endpoint).await?;
-            let address = allowed(addresses, endpoint)?.into_iter().next();
-            return address
-                .map(|address| Arc::new(peer(endpoint, address)))
-                .ok_or_else(|| error(endpoint, ErrorKind::Connect, "no address"));
+    /// Asks the name server anew for what is in use, beside the requests.
+    pub(super) fn refresh(&self, now: Instant) {
+        for endpoint in self.configured.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            match endpoint.vpc_link.as_ref() {
+                None => self.known.origin(endpoint, &endpoint.host, endpoint.port).want(),
+                Some(id) => {
+                    let link = self.links.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
+                    for target in link.iter().flat_map(|link| &link.targets) {
+                        target.origins.origin(endpoint, &target.host, target.port).want();
+                    }
+                }
+            }
         }
-        let origin = self.origin(endpoint);
-        if let Some(peer) = origin.fresh() {
-            return Ok(peer);
+        self.known.refresh(now);
+        for link in self.links() {
+            link.targets.iter().for_each(|target| target.origins.refresh(now));
         }
-        let addresses = match lookup(&endpoint.host, endpoint.port, endpoint).await {
-            Ok(addresses) => addresses,
-            Err(cause) => return origin.stale().ok_or(cause),
+    }
+
+    /// Whom to call next.
+    pub(super) async fn choose(&self, endpoint: &Endpoint, deadline: Instant) -> Result<Chosen, Error> {
+        let Some(id) = &endpoint.vpc_link else {
+            let origin = self.known.origin(endpoint, &endpoint.host, endpoint.port);
+            let (peer, addresses) = origin.peer().await?;
+            return Ok(Chosen { peer, addresses, attempt: None, origin });
         };
-        let peers = allowed(addresses, endpoint)?.into_iter().map(|address| Arc::new(peer(endpoint, address))).collect();
-        let until = endpoint.host.parse::<IpAddr>().is_err().then(|| tokio::time::Instant::now() + FRESH);
-        origin.set(peers, until).ok_or_else(|| error(endpoint, ErrorKind::Connect, "the host has no address"))
-    }
-
-    fn origin(&self, endpoint: &Endpoint) -> Arc<Origin> {
-        if let Some(origin) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(endpoint) {
-            return Arc::clone(origin);
+        let failed = |kind, detail| Error::new(kind, endpoint.authority(), detail);
+        let link = self.links.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
+        let link = link.ok_or_else(|| failed(ErrorKind::Refused, "there is no such VPC link"))?;
+        let next = link.next(Instant::now).and_then(|index| link.targets.get(index).map(|target| (index, target)));
+        let (index, target) = next.ok_or_else(|| failed(ErrorKind::Connect, "the VPC link has no target"))?;
+        let origin = target.origins.origin(endpoint, &target.host, target.port);
+        let mut attempt = Attempt::new(Arc::clone(&link), index, deadline);
+        let found = origin.peer().await;
+        if found.is_err() {
+            attempt.ended(false);
         }
-        let origin = Arc::new(Origin { known: Mutex::new(None), next: AtomicUsize::new(0) });
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= ENDPOINTS {
-            known.clear();
-        }
-        Arc::clone(known.entry(endpoint.clone()).or_insert(origin))
-    }
-
-    async fn target(&self, link: &str, endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Error> {
-        let group = self.links.read().unwrap_or_else(PoisonError::into_inner).get(link).cloned();
-        let group = group.ok_or_else(|| error(endpoint, ErrorKind::Refused, "there is no such VPC link"))?;
-        let (host, port) = group
-            .next()
-            .and_then(|target| target.rsplit_once(':'))
-            .ok_or_else(|| error(endpoint, ErrorKind::Connect, "the VPC link has no target"))?;
-        lookup(host.trim_matches(['[', ']']), port.parse().unwrap_or(0), endpoint).await
-    }
-}
-
-impl Link {
-    fn new(link: &VpcLink) -> Self {
-        let targets = link.targets.iter().map(|address| Target { address: address.clone(), healthy: AtomicBool::new(true) }).collect();
-        Self { targets, health_check: link.health_check.clone(), next: AtomicUsize::new(0) }
-    }
-
-    fn is(&self, link: &VpcLink) -> bool {
-        self.health_check == link.health_check && self.targets.iter().map(|target| &target.address).eq(&link.targets)
-    }
-
-    /// In turn, leaving out those that are not well; all of them if none is.
-    fn next(&self) -> Option<&str> {
-        let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        let count = self.targets.len();
-        let in_turn = || (0..count).filter_map(|step| self.targets.get((turn.wrapping_add(step)) % count));
-        let target = in_turn().find(|target| target.healthy.load(Ordering::Relaxed)).or_else(|| in_turn().next());
-        target.map(|target| target.address.as_str())
-    }
-}
-
-impl Origin {
-    /// A peer, unless it is time to look the host up again. An address that was written as such never changes.
-    fn fresh(&self) -> Option<Arc<HttpPeer>> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = known.as_ref().filter(|known| known.until.is_none_or(|until| tokio::time::Instant::now() < until))?;
-        self.choose(&known.peers)
-    }
-
-    /// The peers that were known last, for when a name server is away.
-    fn stale(&self) -> Option<Arc<HttpPeer>> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.as_ref().and_then(|known| self.choose(&known.peers))
-    }
-
-    fn set(&self, peers: Vec<Arc<HttpPeer>>, until: Option<tokio::time::Instant>) -> Option<Arc<HttpPeer>> {
-        let chosen = self.choose(&peers);
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(Peers { peers, until });
-        chosen
-    }
-
-    fn choose(&self, peers: &[Arc<HttpPeer>]) -> Option<Arc<HttpPeer>> {
-        let turn = if peers.len() > 1 { self.next.fetch_add(1, Ordering::Relaxed) } else { 0 };
-        peers.get(turn % peers.len().max(1)).cloned()
-    }
-}
-
-/// Addresses that may be called.
-fn allowed(addresses: Vec<SocketAddr>, endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Error> {
-    let allowed: Vec<SocketAddr> =
-        addresses.into_iter().filter(|address| endpoint.allow_link_local || !is_link_local(address.ip())).collect();
-    if allowed.is_empty() {
-        return Err(error(endpoint, ErrorKind::Refused, "link-local addresses are called only where `x-headgate.allowLinkLocal` says so"));
-    }
-    Ok(allowed)
-}
-
-async fn lookup(host: &str, port: u16, endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Error> {
-    if let Ok(address) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, port)]);
-    }
-    let found = tokio::net::lookup_host((host, port)).await;
-    found.map(Iterator::collect).map_err(|cause| error(endpoint, ErrorKind::Connect, format!("{host} has no address: {cause}")))
-}
-
-/// Addresses of this link alone, a cloud's metadata service among them (RFC 3927, RFC 4291).
-fn is_link_local(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.is_link_local(),
-        IpAddr::V6(address) => address.is_unicast_link_local(),
-    }
-}
-
-fn peer(endpoint: &Endpoint, address: SocketAddr) -> HttpPeer {
-    let tls = endpoint.scheme == Scheme::Https;
-    let mut peer = HttpPeer::new(address, tls, if tls { endpoint.host.to_string() } else { String::new() });
-    peer.options.connection_timeout = Some(CONNECT);
-    peer.options.total_connection_timeout = Some(CONNECT);
-    peer.options.idle_timeout = Some(IDLE);
-    peer.options.verify_cert = !endpoint.insecure_skip_verification;
-    peer.options.verify_hostname = !endpoint.insecure_skip_verification;
-    peer
-}
-
-pub(super) fn error(endpoint: &Endpoint, kind: ErrorKind, detail: impl Into<String>) -> Error {
-    Error { kind, endpoint: endpoint.authority(), detail: detail.into() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_group_takes_turns_and_leaves_out_the_unwell() {
-        let link = Link::new(&VpcLink { id: "l".into(), targets: vec!["a:1".into(), "b:2".into()], health_check: None });
-        assert_eq!([link.next(), link.next(), link.next()], [Some("a:1"), Some("b:2"), Some("a:1")]);
-        link.targets[0].healthy.store(false, Ordering::Relaxed);
-        assert_eq!([link.next(), link.next()], [Some("b:2"), Some("b:2")]);
-        link.targets[1].healthy.store(false, Ordering::Relaxed);
-        assert!(link.next().is_some());
-    }
-
-    #[test]
-    fn link_local_addresses_are_known_in_every_spelling() {
-        for text in ["169.254.169.254", "::ffff:169.254.169.254", "fe80::1"] {
-            assert!(is_link_local(text.parse().unwrap()), "{text}");
-        }
-        assert!(!is_link_local("10.0.0.1".parse().unwrap()));
+        let (peer, addresses) = found?;
+        Ok(Chosen { peer, addresses: addresses.max(link.targets.len()), attempt: Some(attempt), origin })
     }
 }

@@ -15,7 +15,7 @@ use crate::exchange::{
 use crate::mapping::coding;
 use crate::observe::SideMetrics;
 use crate::snapshot::{AwsCallKind, Current, Operation, Release};
-use crate::store::Found;
+use crate::store::{Found, Pass};
 
 mod address;
 mod api_key;
@@ -23,6 +23,7 @@ mod arrival;
 mod aside;
 mod authorize;
 mod cache;
+mod circuit;
 mod explain;
 mod gateway_response;
 mod integration_request;
@@ -58,6 +59,8 @@ pub struct Exchange {
     refused: Option<Failure>,
     /// Whether admission waits for the content that a signature covers.
     waits_for_content: bool,
+    /// What the method's circuit gave a request whose content passes by.
+    pass: Option<Pass>,
 }
 
 /// What the server is to do after admission.
@@ -99,6 +102,14 @@ impl Exchange {
         &self.request
     }
 
+    /// Tells the method's circuit how the call went.
+    fn left(&mut self, failed: bool) {
+        let pass = self.pass.take();
+        if let Some((release, operation)) = self.release.as_deref().zip(self.operation()).filter(|_| pass.is_some()) {
+            circuit::left(release, operation, pass, failed);
+        }
+    }
+
     fn asked(&self) -> Result<Asked<'_>, Failure> {
         let release = self.release.as_deref();
         let operation = release.zip(self.operation).and_then(|(release, index)| release.operation(index));
@@ -137,7 +148,7 @@ impl Pipeline {
             Err(failure) => (None, None, request.path.clone(), Some(failure)),
         };
         let request = MethodRequest::new(request, resource_path, PathParameters::default());
-        Exchange { context, request, release, stage, operation: None, refused, waits_for_content: false }
+        Exchange { context, request, release, stage, operation: None, refused, waits_for_content: false, pass: None }
     }
 
     /// Admit: finds the method and lets the request through, or answers it.
@@ -162,7 +173,9 @@ impl Pipeline {
         let coded = asked.request.request.fields.contains("content-encoding");
         if asked.operation.streams && !coded {
             let request = integration_request::head(asked)?;
-            return Ok(Next::Forward(Forward { request, content_limit: asked.release.streamed_content_limit }));
+            let content_limit = asked.release.streamed_content_limit;
+            exchange.pass = circuit::enter(asked.release, asked.operation)?;
+            return Ok(Next::Forward(Forward { request, content_limit }));
         }
         Ok(Next::Content { limit: asked.release.content_limit })
     }
@@ -231,10 +244,24 @@ impl Pipeline {
 
     /// The head of a streamed response as the client sees it.
     pub fn forwarded(&self, exchange: &mut Exchange, head: EndpointResponse) -> Response {
+        exchange.left(circuit::failed(Ok(&head)));
         exchange.context.integration.status = Some(head.status);
         let mut fields = integration_response::proxied_fields(head.fields);
         standard_headers::identify(&mut fields, &exchange.context);
         self.answered(exchange, Response { status: head.status, fields, content: Bytes::new() })
+    }
+
+    /// The response where a request was to be passed on and its endpoint gave no answer.
+    pub fn not_forwarded(&self, exchange: &mut Exchange, failure: Failure) -> Response {
+        exchange.left(circuit::failed(Err(&failure)));
+        self.fail(exchange, failure)
+    }
+
+    /// A response that had begun and cannot be completed: the client sees that it is cut, the operator why.
+    #[expect(clippy::unused_self, reason = "a step of the pipeline like the others")]
+    pub fn broke_off(&self, exchange: &mut Exchange, detail: String) {
+        tracing::warn!(request_id = &*exchange.context.request_id, path = &*exchange.context.path, "the response broke off: {detail}");
+        exchange.context.integration.error = Some(detail.into());
     }
 
     /// The one place where a failure becomes a response.
@@ -328,7 +355,10 @@ async fn answer(exchange: &Exchange, content: Bytes) -> Result<Answered, Failure
 /// Asks the endpoint.
 async fn ask(asked: Asked<'_>, content: &Bytes) -> Result<(Answer, Option<Duration>), Failure> {
     let (request, overrides) = integration_request::build(asked, content)?;
-    let (response, latency) = asked.operation.backend.call(request).await?;
+    let pass = circuit::enter(asked.release, asked.operation)?;
+    let called = asked.operation.backend.call(request).await;
+    circuit::left(asked.release, asked.operation, pass, circuit::failed(called.as_ref().map(|(response, _)| response)));
+    let (response, latency) = called?;
     Ok((Answer { response, overrides }, latency))
 }
 

@@ -1,5 +1,6 @@
 //! Content that passes as it arrives, both ways, with no more of it in memory than a piece.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,13 +13,35 @@ use super::connection::Connection;
 use super::convert::{self, Framing};
 use super::request::continue_if_expected;
 use crate::backend::failure_of;
-use crate::exchange::{EndpointRequest, EndpointResponse, Failure, FieldName, Forward, Response};
+use crate::exchange::{EndpointRequest, EndpointResponse, Failure, FieldName, Forward, Response, ResponseType};
 use crate::mapping::coding;
-use crate::outbound::{Error, ErrorKind, Stream, repeatable};
+use crate::outbound::{Error, ErrorKind, Stream, repeatable, timed_out};
 use crate::pipeline::Exchange;
 
 /// An origin that has begun its response may pause for this long.
 const PAUSE: Duration = Duration::from_secs(300);
+
+/// How far a request has come.
+struct Progress {
+    deadline: Instant,
+    /// Content of the client's, in bytes.
+    received: u64,
+    /// Who is to answer, once there is a connection.
+    origin: Option<SocketAddr>,
+}
+
+/// Why there is no response.
+enum Unanswered {
+    Endpoint(Error),
+    /// The client went away, or sent too much.
+    Client(Failure),
+}
+
+impl From<Error> for Unanswered {
+    fn from(error: Error) -> Self {
+        Self::Endpoint(error)
+    }
+}
 
 impl Connection {
     /// Passes a request on and its response back; whether the connection can take another, and the bytes received.
@@ -34,13 +57,19 @@ impl Connection {
             upgrade_fields(session, &mut forward.request);
         }
         let started = Instant::now();
-        let mut received = 0;
-        let opened = timeout_at(started + forward.request.timeout, self.ask(session, &forward, &mut received)).await;
-        let (mut stream, head) = match opened.unwrap_or_else(|_| Err(failure_of(&timed_out(&forward.request)))) {
+        let mut progress = Progress { deadline: started + forward.request.timeout, received: 0, origin: None };
+        let opened = timeout_at(progress.deadline, self.ask(session, &forward, &mut progress)).await;
+        let Progress { mut received, origin, .. } = progress;
+        let missing = if origin.is_some() { "response" } else { "connection" };
+        let late = |_| Err(Unanswered::Endpoint(timed_out(&forward.request, missing).at(origin)));
+        let (mut stream, head) = match opened.unwrap_or_else(late) {
             Ok(opened) => opened,
-            Err(failure) => {
+            Err(unanswered) => {
                 session.set_keepalive(None);
-                let response = self.edge.pipeline.fail(exchange, failure);
+                let response = match unanswered {
+                    Unanswered::Endpoint(error) => self.edge.pipeline.not_forwarded(exchange, failure_of(&error.after(started.elapsed()))),
+                    Unanswered::Client(failure) => self.edge.pipeline.fail(exchange, failure),
+                };
                 return (self.deliver(session, &response).await, received);
             }
         };
@@ -61,11 +90,14 @@ impl Connection {
             tunnel(session, &mut stream, shutdown).await;
             return (false, received);
         }
-        let sent = self.pass_back(session, &mut stream, forward.content_limit, &mut received).await;
-        exchange.context.response_length = sent.unwrap_or(0);
-        if sent.is_some() && session.is_body_done() {
+        let passed = self.pass_back(session, &mut stream, forward.content_limit, &mut received).await;
+        exchange.context.response_length = *passed.as_ref().unwrap_or(&0);
+        if passed.is_ok() && session.is_body_done() {
             self.edge.client.release(stream).await;
             return (true, received);
+        }
+        if let Err(Unanswered::Endpoint(error)) = passed {
+            self.edge.pipeline.broke_off(exchange, error.after(started.elapsed()).to_string());
         }
         // What was begun cannot be completed, and the client must see that: no last chunk, no whole length.
         session.shutdown().await;
@@ -73,9 +105,13 @@ impl Connection {
     }
 
     /// Sends the request, its content as it comes, until the response's head is there.
-    async fn ask(&self, session: &mut ServerSession, forward: &Forward, received: &mut u64) -> Result<(Stream, EndpointResponse), Failure> {
+    async fn ask(
+        &self,
+        session: &mut ServerSession,
+        forward: &Forward,
+        progress: &mut Progress,
+    ) -> Result<(Stream, EndpointResponse), Unanswered> {
         let client = &self.edge.client;
-        let failed = |error: Error| failure_of(&error);
         let empty = session.is_upgrade_req() || session.is_body_empty();
         let length = if empty {
             Some(0)
@@ -83,34 +119,36 @@ impl Connection {
             session.req_header().headers.get("content-length").and_then(|value| value.to_str().ok()?.parse().ok())
         };
         if forward.content_limit.zip(length).is_some_and(|(limit, length)| length > limit) {
-            return Err(coding::too_large());
+            return Err(Unanswered::Client(coding::too_large()));
         }
-        let mut stream = client.open(&forward.request, length).await.map_err(failed)?;
+        let mut stream = client.open(&forward.request, length, progress.deadline).await?;
+        progress.origin = stream.address();
         if empty {
             if !session.is_upgrade_req() {
-                stream.finish().await.map_err(failed)?;
+                stream.finish().await?;
             }
             return match stream.head().await {
                 Ok(head) => Ok((stream, head)),
                 // Sent once more only where that does no more than once (RFC 9110, section 9.2.2).
                 Err((_, true)) if repeatable(&forward.request) => {
-                    let mut stream = client.reopen(&forward.request, length).await.map_err(failed)?;
-                    stream.finish().await.map_err(failed)?;
-                    let head = stream.head().await.map_err(|(error, _)| failed(error))?;
+                    let mut stream = client.reopen(&forward.request, length, progress.deadline).await?;
+                    progress.origin = stream.address();
+                    stream.finish().await?;
+                    let head = stream.head().await.map_err(|(error, _)| error)?;
                     Ok((stream, head))
                 }
-                Err((error, _)) => Err(failed(error)),
+                Err((error, _)) => Err(error.into()),
             };
         }
         continue_if_expected(session).await;
         loop {
             tokio::select! {
                 biased;
-                head = stream.head() => return head.map(|head| (stream, head)).map_err(|(error, _)| failed(error)),
+                head = stream.head() => return head.map(|head| (stream, head)).map_err(|(error, _)| error.into()),
                 piece = session.read_request_body() => {
-                    let piece = piece.map_err(|_| client_gone(&forward.request))?;
-                    if !send_on(&mut stream, piece, forward.content_limit, received).await? {
-                        let head = stream.head().await.map_err(|(error, _)| failed(error))?;
+                    let piece = piece.map_err(|_| Unanswered::Client(client_gone(&forward.request)))?;
+                    if !send_on(&mut stream, piece, forward.content_limit, &mut progress.received).await? {
+                        let head = stream.head().await.map_err(|(error, _)| error)?;
                         return Ok((stream, head));
                     }
                 }
@@ -118,32 +156,44 @@ impl Connection {
         }
     }
 
-    /// Passes the response's content, and what is left of the request's; the bytes sent, or nothing when it broke off.
-    async fn pass_back(&self, session: &mut ServerSession, stream: &mut Stream, limit: Option<u64>, received: &mut u64) -> Option<u64> {
+    /// Passes the response's content, and what is left of the request's; the bytes sent.
+    async fn pass_back(
+        &self,
+        session: &mut ServerSession,
+        stream: &mut Stream,
+        limit: Option<u64>,
+        received: &mut u64,
+    ) -> Result<u64, Unanswered> {
         let mut sent = 0;
         let mut sending = !session.is_body_done() && !session.is_upgrade_req();
         loop {
             if sending {
                 tokio::select! {
                     biased;
-                    piece = stream.next() => match piece.ok()? {
-                        Some(piece) => sent += write(session, piece).await?,
+                    piece = stream.next() => match piece? {
+                        Some(piece) => sent += write(session, piece).await.ok_or_else(not_read)?,
                         None => break,
                     },
                     piece = session.read_request_body() => {
-                        sending = send_on(stream, piece.ok()?, limit, received).await.ok()?;
+                        sending = send_on(stream, piece.map_err(|_| not_read())?, limit, received).await?;
                     }
                 }
                 continue;
             }
-            match tokio::time::timeout(PAUSE, stream.next()).await.ok()?.ok()? {
-                Some(piece) => sent += write(session, piece).await?,
+            let piece = tokio::time::timeout(PAUSE, stream.next()).await;
+            match piece.map_err(|_| stream.refuse_as(ErrorKind::Timeout, &format!("nothing came for {} s", PAUSE.as_secs())))?? {
+                Some(piece) => sent += write(session, piece).await.ok_or_else(not_read)?,
                 None => break,
             }
         }
-        session.finish_body().await.ok()?;
-        Some(sent)
+        session.finish_body().await.map_err(|_| not_read())?;
+        Ok(sent)
     }
+}
+
+/// A client that is gone is told nothing.
+fn not_read() -> Unanswered {
+    Unanswered::Client(Failure::new(ResponseType::BadRequestBody, "Bad Request"))
 }
 
 async fn write(session: &mut ServerSession, piece: Bytes) -> Option<u64> {
@@ -153,18 +203,18 @@ async fn write(session: &mut ServerSession, piece: Bytes) -> Option<u64> {
 }
 
 /// Sends a piece of the request's content on; false at its end.
-async fn send_on(stream: &mut Stream, piece: Option<Bytes>, limit: Option<u64>, received: &mut u64) -> Result<bool, Failure> {
+async fn send_on(stream: &mut Stream, piece: Option<Bytes>, limit: Option<u64>, received: &mut u64) -> Result<bool, Unanswered> {
     match piece {
         Some(piece) => {
             *received += piece.len() as u64;
             if limit.is_some_and(|limit| *received > limit) {
-                return Err(coding::too_large());
+                return Err(Unanswered::Client(coding::too_large()));
             }
-            stream.send(&piece).await.map_err(|error| failure_of(&error))?;
+            stream.send(&piece).await?;
             Ok(true)
         }
         None => {
-            stream.finish().await.map_err(|error| failure_of(&error))?;
+            stream.finish().await?;
             Ok(false)
         }
     }
@@ -221,13 +271,8 @@ async fn tunnel(session: &mut ServerSession, stream: &mut Stream, shutdown: &Shu
 }
 
 fn client_gone(request: &EndpointRequest) -> Failure {
-    let error = Error { kind: ErrorKind::Client, endpoint: request.endpoint.authority(), detail: "the client's content broke off".into() };
-    let mut failure = Failure::new(crate::exchange::ResponseType::BadRequestBody, "Bad Request").with_detail(error.to_string());
+    let error = Error::new(ErrorKind::Client, request.endpoint.authority(), "the client's content broke off");
+    let mut failure = Failure::new(ResponseType::BadRequestBody, "Bad Request").with_detail(error.to_string());
     failure.status = Some(400);
     failure
-}
-
-fn timed_out(request: &EndpointRequest) -> Error {
-    let detail = format!("no response within {} ms", request.timeout.as_millis());
-    Error { kind: ErrorKind::Timeout, endpoint: request.endpoint.authority(), detail }
 }

@@ -15,7 +15,7 @@ use crate::backend::Backends;
 use crate::document::{Problems, Severity, Spanned};
 use crate::exchange::Answer;
 use crate::observe::Metrics;
-use crate::store::{Bucket, Caches, Clock, QuotaStore, RateStore};
+use crate::store::{Bucket, Caches, Circuits, Clock, QuotaStore, RateStore};
 
 /// Compiles everything, or says what stands in the way. Opens nothing and reads no clock.
 pub fn compile(account: &Account, means: &Means<'_>, problems: &mut Problems) -> Snapshot {
@@ -114,6 +114,8 @@ pub struct Means<'m> {
     pub clock: &'m Clock,
     /// Where answers are kept.
     pub caches: &'m Caches<Answer>,
+    /// When endpoints are left alone.
+    pub circuits: &'m Circuits,
 }
 
 /// What all stages of one snapshot share.

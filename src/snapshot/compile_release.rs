@@ -89,6 +89,11 @@ impl Side<'_> {
                     let StageFacts { api_id, stage, .. } = &*release.facts;
                     shared.means.rates.limit(&format!("stage {api_id}/{stage} {}/{}", resource.path, method.name()), limit, false)
                 });
+                operation.circuit = integration.value.circuit_breaker.map(|settings| {
+                    let StageFacts { api_id, stage, .. } = &*release.facts;
+                    let side = if self.is_canary == Some(true) { " canary" } else { "" };
+                    shared.means.circuits.circuit(&format!("{api_id}/{stage}{side} {}/{}", resource.path, method.name()), settings)
+                });
                 operation.cache =
                     method_cache(self.cache.as_ref(), own, all, method.http_method.as_ref(), &integration.value, &resource.id);
                 operation.streams &= operation.cache.is_none();
@@ -189,6 +194,7 @@ fn operation(
         access: Access::Nobody,
         api_key_required: method.api_key_required,
         throttle: None,
+        circuit: None,
         cache: None,
         request_validator: method.request_validator,
         required_parameters: if method.request_validator.parameters { method.required_parameters.clone() } else { Vec::new() },

@@ -121,10 +121,13 @@ impl EndpointUri {
         !self.query.is_empty()
     }
 
-    /// Whether who is called is known before any request, as streaming needs it.
+    /// Who is called, where that is known before any request.
     #[must_use]
-    pub const fn is_fixed(&self) -> bool {
-        matches!(self.target, Target::Fixed(..))
+    pub const fn fixed(&self) -> Option<&Arc<Endpoint>> {
+        match &self.target {
+            Target::Fixed(endpoint, _) => Some(endpoint),
+            Target::Variable { .. } => None,
+        }
     }
 }
 
@@ -227,7 +230,7 @@ mod tests {
     #[test]
     fn knows_fixed_hosts_when_files_are_loaded() {
         let uri = parse("https://Example.com").unwrap();
-        assert!(uri.is_fixed());
+        assert!(uri.fixed().is_some());
         let (endpoint, host) = uri.endpoint(value).unwrap();
         assert_eq!((&*endpoint.host, endpoint.port, host.as_bytes()), ("example.com", 443, &b"example.com"[..]));
         let (endpoint, host) = parse("http://{host}/").unwrap().endpoint(value).unwrap();

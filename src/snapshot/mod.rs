@@ -12,12 +12,13 @@ mod response_cache;
 pub mod routes;
 mod subscriptions;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
 use crate::apigateway::stage::{AccessLogSettings, StickyBy};
-use crate::exchange::Answer;
+use crate::exchange::{Answer, Endpoint};
 use crate::store::{Cache, Quota};
 
 pub use authorizers::{Access, AuthorizerEvent, Authorizers, StageAuthorizer};
@@ -64,6 +65,20 @@ pub struct Canary {
 }
 
 impl Snapshot {
+    /// Every release, canaries' among them.
+    pub fn releases(&self) -> impl Iterator<Item = &Arc<Release>> {
+        self.stages.iter().flat_map(|stage| std::iter::once(&stage.release).chain(stage.canary.as_ref().map(|canary| &canary.release)))
+    }
+
+    /// Whom its methods call, as far as that is known before any request; each once.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<Arc<Endpoint>> {
+        let operations = self.releases().flat_map(|release| &release.operations);
+        let fixed = operations.filter_map(|operation| operation.endpoint.as_ref()?.as_ref().ok()?.fixed());
+        let mut seen = HashSet::new();
+        fixed.filter(|endpoint| seen.insert(Arc::clone(endpoint))).cloned().collect()
+    }
+
     /// Whether anything in it calls one of AWS's services.
     #[must_use]
     pub fn calls_aws(&self) -> bool {

@@ -21,7 +21,7 @@ use crate::exchange::{ResourceFacts, StageFacts};
 use crate::mapping::content_handling::BinaryMediaTypes;
 use crate::mapping::validation::BodyValidator;
 use crate::observe::{OperationMetrics, SideMetrics};
-use crate::store::Bucket;
+use crate::store::{Bucket, Circuit};
 
 /// One deployment with a stage's settings in it.
 #[derive(Debug)]
@@ -89,6 +89,8 @@ pub struct Operation {
     pub api_key_required: bool,
     /// The stage's limit of the method.
     pub throttle: Option<Arc<dyn Bucket>>,
+    /// When its endpoint is left alone.
+    pub circuit: Option<Arc<Circuit>>,
     /// Its response cache.
     pub cache: Option<MethodCache>,
     /// What is validated.

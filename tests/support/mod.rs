@@ -15,6 +15,7 @@ pub mod backend;
 pub mod client;
 pub mod gateway;
 pub mod matching;
+pub mod origin;
 
 /// Ports that nothing listened on a moment ago.
 pub fn free_ports<const N: usize>() -> [u16; N] {

@@ -112,11 +112,8 @@ impl Aws {
                 trace_id: None,
                 timeout: invocation.timeout,
             };
-            let answer = self.invoke_here(call).await.map_err(|detail| Error {
-                kind: ErrorKind::Timeout,
-                endpoint: name.clone().into_owned(),
-                detail,
-            })?;
+            let late = |detail: String| Error::new(ErrorKind::Timeout, name.clone().into_owned(), detail);
+            let answer = self.invoke_here(call).await.map_err(late)?;
             return Ok(Invoked { status: answer.status, function_error: answer.function_error, payload: answer.payload });
         }
         let mut fields = Fields::with_capacity(6);

@@ -12,7 +12,7 @@ pub use credentials::Credentials;
 pub use lambda::{Invocation, InvocationType, Invoked, Local};
 
 use super::{Client, Error, ErrorKind};
-use crate::exchange::{EndpointRequest, EndpointResponse};
+use crate::exchange::{Endpoint, EndpointRequest, EndpointResponse};
 use crate::functions::Functions;
 
 /// For whom a request is signed.
@@ -57,11 +57,12 @@ impl Aws {
     /// # Errors
     /// When there are no credentials, or no response within the request's time.
     pub async fn call(&self, mut request: EndpointRequest, scope: &Scope) -> Result<(EndpointResponse, Duration), Error> {
-        let refused = |detail: String| Error { kind: ErrorKind::Refused, endpoint: request.endpoint.authority(), detail };
-        let credentials = self.credentials.current().ok_or_else(|| refused("there are no AWS credentials".to_owned()))?;
+        let refused = |endpoint: &Endpoint, detail: &str| Error::new(ErrorKind::Refused, endpoint.authority(), detail);
+        let credentials = self.credentials.current();
+        let credentials = credentials.ok_or_else(|| refused(&request.endpoint, "there are no AWS credentials"))?;
         match sign::sign(&mut request, scope, &credentials, (self.clock)()) {
             Ok(()) => self.client.call(&request).await,
-            Err(detail) => Err(Error { kind: ErrorKind::Refused, endpoint: request.endpoint.authority(), detail }),
+            Err(detail) => Err(refused(&request.endpoint, &detail)),
         }
     }
 }
