@@ -68,7 +68,7 @@ fn check(gateway: &Gateway, target: &str, status: u16, message: &str, says: &[&s
     for text in says {
         assert!(line.contains(text), "{target}: no `{text}` in: {line}");
     }
-    let time = line.rsplit_once(", after ").and_then(|(_, rest)| rest.strip_suffix(" ms")?.parse::<u64>().ok());
+    let time = line.rsplit_once(", after ").and_then(|(_, rest)| rest.split_once(" ms")?.0.parse::<u64>().ok());
     assert!(time.is_some_and(|time| time < TIMEOUT + 5_000), "no time in: {line}");
     assert!(line.len() < 2048, "{} bytes of log: {line}", line.len());
 }
@@ -342,13 +342,11 @@ fn a_connection_that_brings_more_than_its_response_is_not_used_again() {
         });
         let gateway = start(api("http", origin.port));
         for way in ["streamed", "whole"] {
-            let before = origin.connections();
             let response = gateway.get(&format!("/s/{way}/more"));
             assert!(response.status >= 500 || !response.text().contains("poisoned"), "{}", response.text());
+            let before = origin.connections();
             assert_eq!(gateway.get(&format!("/s/{way}/good")).text(), "good");
-            assert_eq!(origin.connections(), before + 2, "{way}: {answer:?}");
-            // The pool may hold the second one; the next round begins without it.
-            assert_eq!(gateway.get(&format!("/s/{way}/bye")).text(), "good");
+            assert_eq!(origin.connections(), before + 1, "{way}: {answer:?}");
         }
     }
 }

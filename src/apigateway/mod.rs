@@ -11,4 +11,5 @@ pub mod integration;
 pub mod policy;
 pub mod service_action;
 pub mod stage;
+pub mod tracing;
 pub mod usage_plan;

@@ -18,6 +18,8 @@ pub struct Stage {
     pub method_settings: IndexMap<String, MethodSettings>,
     /// `accessLogSettings`.
     pub access_log: Option<AccessLogSettings>,
+    /// `tracingEnabled`: whether requests are traced that nobody has decided on; nothing: it is not written.
+    pub tracing_enabled: Option<bool>,
     /// The response cache's capacity in bytes, where `cacheClusterEnabled`.
     pub cache_capacity: Option<u64>,
     /// `canarySettings`.

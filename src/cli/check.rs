@@ -49,6 +49,7 @@ pub(super) fn load(path: &Path) -> (Option<(Loaded, Snapshot)>, Problems, Arc<Aw
         quotas: &quotas,
         clock: &monotonic,
         caches: &Caches::default(),
+        tracer: None,
         circuits: &Circuits::default(),
     };
     let (compiled, problems) = control::compile(path, &means);

@@ -151,6 +151,9 @@ async fn stop(running: &Arc<Running>, limit: Duration, interrupt: &mut Signal) {
         ended = listeners.drain(limit) => if !ended { tracing::warn!("what was still open after {} s was cut", limit.as_secs()) },
         _ = interrupt.recv() => tracing::warn!("interrupted again: what is open is cut"),
     }
+    if let Some(tracer) = running.gateway.tracing() {
+        tracer.flush().await;
+    }
     tokio::task::block_in_place(|| {
         running.gateway.aws().functions().end();
         running.edge.observer.flush();

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::process::{self, Process};
 use super::state::State;
-use super::{account, api_keys, aws, domain_names, environment, functions, iam_principals, parts_not_served, usage_plans};
+use super::{account, api_keys, aws, domain_names, environment, functions, iam_principals, parts_not_served, tracing, usage_plans};
 use crate::apigateway::account::Account;
+use crate::apigateway::tracing::TracingSettings;
 use crate::document::{Fields, Limits, Node, Problems, Source, parse, source};
 use crate::openapi;
 
@@ -18,6 +19,8 @@ pub struct Loaded {
     pub process: Process,
     /// What it serves.
     pub account: Account,
+    /// Where traces go; nothing: nowhere.
+    pub tracing: Option<TracingSettings>,
     /// Every file that was read.
     pub files: Vec<PathBuf>,
 }
@@ -32,11 +35,11 @@ pub fn load(path: &Path) -> (Option<Loaded>, Problems) {
     let mut problems = Problems::default();
     let mut files = Files::default();
     let loaded = files.read(path, true, None, &mut problems).and_then(|root| read(&root, &mut files, &mut problems));
-    let loaded = loaded.map(|(process, account)| Loaded { process, account, files: files.read });
+    let loaded = loaded.map(|(process, account, tracing)| Loaded { process, account, tracing, files: files.read });
     (loaded, problems)
 }
 
-fn read(root: &Node, files: &mut Files, problems: &mut Problems) -> Option<(Process, Account)> {
+fn read(root: &Node, files: &mut Files, problems: &mut Problems) -> Option<(Process, Account, Option<TracingSettings>)> {
     let mut fields = Fields::of(root, "a configuration", problems)?;
     let process = {
         let beside = |node: &Node, path: &str| files.beside(node, path);
@@ -63,8 +66,9 @@ fn read(root: &Node, files: &mut Files, problems: &mut Problems) -> Option<(Proc
     account.iam_principals = iam_principals::iam_principals(&mut fields, problems);
     let beside = |node: &Node, path: &str| files.beside(node, path);
     account.domain_names = domain_names::domain_names(&mut fields, &known, &beside, problems);
+    let tracing = tracing::tracing(&mut fields, &variable, problems);
     fields.finish(problems);
-    Some((process, account))
+    Some((process, account, tracing))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the place that reads the environment")]

@@ -13,6 +13,7 @@ mod parts_not_served;
 mod process;
 mod stage;
 pub mod state;
+mod tracing;
 mod usage_plans;
 
 pub use load::{Loaded, load};

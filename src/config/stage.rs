@@ -9,7 +9,7 @@ use crate::apigateway::stage::{
 use crate::document::{Fields, Node, Problems, Severity, Spanned, nearest};
 
 /// What `aws apigateway get-stage` prints and a gateway that you run has no use for.
-const AWS_ONLY: [&str; 10] = [
+const AWS_ONLY: [&str; 9] = [
     "description",
     "createdDate",
     "lastUpdatedDate",
@@ -17,7 +17,6 @@ const AWS_ONLY: [&str; 10] = [
     "webAclArn",
     "clientCertificateId",
     "documentationVersion",
-    "tracingEnabled",
     "cacheClusterStatus",
     "restApiId",
 ];
@@ -46,6 +45,7 @@ pub(super) fn read(
         variables: variables(fields.take("variables"), problems),
         method_settings: method_settings(fields.take("methodSettings"), api, problems),
         access_log: fields.take("accessLogSettings").and_then(|node| access_log(node, beside, problems)),
+        tracing_enabled: fields.boolean("tracingEnabled", problems),
         cache_capacity: cache_capacity(&mut fields, problems),
         canary: fields.take("canarySettings").filter(|node| !node.is_null()).and_then(|node| canary(node, problems)),
         deployment: None,

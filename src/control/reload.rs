@@ -6,12 +6,13 @@ use std::time::SystemTime;
 
 use super::deployments;
 use crate::apigateway::account::DomainName;
+use crate::apigateway::tracing::TracingSettings;
 use crate::backend::Backends;
 use crate::config::{self, Loaded, Process};
 use crate::document::{Problems, Severity};
 use crate::exchange::Answer;
 use crate::functions::{FunctionSettings, Functions};
-use crate::observe::Metrics;
+use crate::observe::{Metrics, Tracer};
 use crate::outbound::Client;
 use crate::outbound::aws::Aws;
 use crate::snapshot::{self, Authorizers, Current, Means, Snapshot};
@@ -30,6 +31,7 @@ pub struct Gateway {
     monotonic: Clock,
     caches: Caches<Answer>,
     circuits: Circuits,
+    tracer: Mutex<Option<Arc<Tracer>>>,
     quotas: Mutex<Option<Arc<Embedded>>>,
     clock: fn() -> SystemTime,
     current: Arc<Current>,
@@ -50,6 +52,7 @@ pub struct Reloaded {
     snapshot: Snapshot,
     vpc_links: Vec<crate::apigateway::account::VpcLink>,
     functions: Vec<FunctionSettings>,
+    tracer: Option<Arc<Tracer>>,
     files: Vec<PathBuf>,
 }
 
@@ -85,6 +88,7 @@ impl Gateway {
             monotonic,
             caches: Caches::default(),
             circuits: Circuits::default(),
+            tracer: Mutex::default(),
             quotas: Mutex::default(),
             clock,
             current: Arc::new(Current::new(Snapshot::default())),
@@ -124,6 +128,7 @@ impl Gateway {
         let (loaded, mut problems) = config::load(&self.path);
         let Some(loaded) = loaded else { return Err(problems) };
         let Some(quotas) = self.quotas(&loaded, &mut problems) else { return Err(problems) };
+        let tracer = self.tracer(loaded.tracing.as_ref());
         let means = Means {
             backends: &self.backends,
             metrics: &self.metrics,
@@ -132,6 +137,7 @@ impl Gateway {
             quotas: &*quotas,
             clock: &self.monotonic,
             caches: &self.caches,
+            tracer: tracer.as_ref(),
             circuits: &self.circuits,
         };
         let snapshot = snapshot::compile(&loaded.account, &means, &mut problems);
@@ -149,6 +155,7 @@ impl Gateway {
             problems,
             snapshot,
             vpc_links: loaded.account.vpc_links,
+            tracer,
             functions: loaded.account.functions,
             files: loaded.files,
         })
@@ -187,6 +194,19 @@ impl Gateway {
         }
     }
 
+    /// What sends traces; the one that does so already, unless its settings are others.
+    fn tracer(&self, settings: Option<&TracingSettings>) -> Option<Arc<Tracer>> {
+        let settings = settings?;
+        let running = self.tracing().filter(|tracer| tracer.settings() == settings);
+        Some(running.unwrap_or_else(|| Arc::new(Tracer::start(settings.clone(), Arc::clone(&self.client), Arc::clone(&self.metrics)))))
+    }
+
+    /// What sends traces.
+    #[must_use]
+    pub fn tracing(&self) -> Option<Arc<Tracer>> {
+        self.tracer.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The durable store, once some configuration needed it.
     #[must_use]
     pub fn durable(&self) -> Option<Arc<Embedded>> {
@@ -198,6 +218,7 @@ impl Gateway {
         self.client.origins().set_vpc_links(&reloaded.vpc_links);
         self.client.origins().set_endpoints(reloaded.snapshot.endpoints());
         self.aws.functions().apply(&reloaded.functions);
+        *self.tracer.lock().unwrap_or_else(PoisonError::into_inner) = reloaded.tracer.take();
         *self.files.lock().unwrap_or_else(PoisonError::into_inner) = std::mem::take(&mut reloaded.files);
         self.current.replace(std::mem::take(&mut reloaded.snapshot));
     }

@@ -64,7 +64,7 @@ pub struct IntegrationFacts {
 }
 
 /// What is known of one request.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Context {
     /// The release's part; nothing before a stage was found.
     pub stage: Option<Arc<StageFacts>>,
@@ -90,6 +90,8 @@ pub struct Context {
     pub authorizer: Option<Authorizer>,
     /// `xrayTraceId`: the value of `X-Amzn-Trace-Id`.
     pub trace_id: Option<Box<str>>,
+    /// Its place in a trace, where traces are recorded.
+    pub trace: Option<Box<super::Trace>>,
     /// `integration`.
     pub integration: IntegrationFacts,
     /// `error`: the failure that the client is told of.

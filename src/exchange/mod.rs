@@ -6,6 +6,7 @@ mod fields;
 mod query;
 mod request;
 mod response;
+mod trace;
 
 pub use context::{Authorizer, Context, Identity, IntegrationFacts, ResourceFacts, StageFacts, format_request_id};
 pub use failure::{Failure, ResponseType};
@@ -13,3 +14,4 @@ pub use fields::{Field, FieldName, Fields};
 pub use query::{Query, decode_form, encode_form, encode_path_segment};
 pub use request::{Endpoint, EndpointRequest, Forward, MethodRequest, PathParameters, Peer, Request, Scheme};
 pub use response::{Answer, EndpointResponse, Overrides, RequestOverride, Response, ResponseOverride};
+pub use trace::{Caller, Trace, TracedCall};

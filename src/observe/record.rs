@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::access_log::AccessLogs;
 use super::metrics::{Metrics, OperationMetrics, SideMetrics};
+use super::traces::Tracer;
 use crate::apigateway::stage::AccessLogSettings;
 use crate::exchange::Context;
 
@@ -26,6 +27,8 @@ pub struct Ended<'e> {
     pub side: Option<&'e SideMetrics>,
     /// Its stage's access log.
     pub access_log: Option<&'e AccessLogSettings>,
+    /// Where its trace goes.
+    pub tracer: Option<&'e Tracer>,
     /// From its head to its response's end.
     pub latency: Duration,
     /// Content received, in bytes.
@@ -61,6 +64,9 @@ impl Observer {
         }
         if let Some(settings) = ended.access_log {
             self.logs.log(settings, context);
+        }
+        if let Some(tracer) = ended.tracer.filter(|_| context.trace.as_ref().is_some_and(|trace| trace.sampled)) {
+            tracer.finish(std::mem::take(context), ended.latency);
         }
     }
 

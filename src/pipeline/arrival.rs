@@ -32,7 +32,7 @@ pub(super) fn context(request: &Request, arrival: Arrival) -> Context {
             user_agent: request.fields.text("user-agent").map(Into::into),
             ..Identity::default()
         },
-        trace_id: Some(standard_headers::trace_id(request.fields.text("x-amzn-trace-id"), arrival.now_ms, arrival.random).into()),
+        trace_id: Some(standard_headers::trace_id(request.fields.text("x-amzn-trace-id"), arrival.now_ms, arrival.random, false).into()),
         ..Context::default()
     }
 }

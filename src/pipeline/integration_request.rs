@@ -12,6 +12,7 @@ use super::lambda_proxy;
 use super::service_action;
 use super::sources::{Found, Sources};
 use super::standard_headers::{self, Destination};
+use super::trace;
 use crate::apigateway::integration::{Integration, IntegrationType, RequestDestination};
 use crate::exchange::{
     Context, Endpoint, EndpointRequest, Failure, FieldName, Fields, MethodRequest, Overrides, Query, ResponseType, Scheme,
@@ -299,6 +300,7 @@ fn identified(asked: Asked<'_>, fields: &mut Fields) {
     if let Some(trace_id) = &asked.context.trace_id {
         fields.append_text(TRACE_ID, trace_id);
     }
+    trace::pass_on(asked, fields);
 }
 
 fn set_mapped(mapped: &Mapped, fields: &mut Fields) {

@@ -13,7 +13,7 @@ use crate::exchange::{
     Answer, Context, EndpointResponse, Failure, FieldName, Forward, MethodRequest, PathParameters, Request, Response, ResponseType,
 };
 use crate::mapping::coding;
-use crate::observe::SideMetrics;
+use crate::observe::{SideMetrics, Tracer};
 use crate::snapshot::{AwsCallKind, Current, Operation, Release};
 use crate::store::{Found, Pass};
 
@@ -35,6 +35,7 @@ mod service_action;
 mod sources;
 mod standard_headers;
 mod throttle;
+mod trace;
 mod validate;
 
 pub use arrival::Arrival;
@@ -96,14 +97,23 @@ impl Exchange {
         self.release.as_ref()?.metrics.as_ref()
     }
 
+    /// Where its trace goes.
+    #[must_use]
+    pub fn tracer(&self) -> Option<&Tracer> {
+        self.release.as_ref()?.tracer.as_deref()
+    }
+
     /// The request as its method sees it.
     #[must_use]
     pub const fn request(&self) -> &MethodRequest {
         &self.request
     }
 
-    /// Tells the method's circuit how the call went.
+    /// Tells the method's circuit how the call went, and the trace that it has ended.
     fn left(&mut self, failed: bool) {
+        if let Ok(asked) = self.asked() {
+            trace::call_ends(asked);
+        }
         let pass = self.pass.take();
         if let Some((release, operation)) = self.release.as_deref().zip(self.operation()).filter(|_| pass.is_some()) {
             circuit::left(release, operation, pass, failed);
@@ -142,6 +152,7 @@ impl Pipeline {
             Ok(selected) => {
                 let release = release::choose(&selected.stage, &request, arrival.random);
                 context.stage = Some(Arc::clone(&release.facts));
+                trace::begin(&mut context, &request, &release, arrival);
                 context.base_path_matched = selected.base_path;
                 (Some(selected.stage), Some(release), selected.resource_path, None)
             }
@@ -174,7 +185,9 @@ impl Pipeline {
         if asked.operation.streams && !coded {
             let request = integration_request::head(asked)?;
             let content_limit = asked.release.streamed_content_limit;
-            exchange.pass = circuit::enter(asked.release, asked.operation)?;
+            let pass = circuit::enter(asked.release, asked.operation)?;
+            trace::call_begins(asked, &request);
+            exchange.pass = pass;
             return Ok(Next::Forward(Forward { request, content_limit }));
         }
         Ok(Next::Content { limit: asked.release.content_limit })
@@ -356,7 +369,9 @@ async fn answer(exchange: &Exchange, content: Bytes) -> Result<Answered, Failure
 async fn ask(asked: Asked<'_>, content: &Bytes) -> Result<(Answer, Option<Duration>), Failure> {
     let (request, overrides) = integration_request::build(asked, content)?;
     let pass = circuit::enter(asked.release, asked.operation)?;
+    trace::call_begins(asked, &request);
     let called = asked.operation.backend.call(request).await;
+    trace::call_ends(asked);
     circuit::left(asked.release, asked.operation, pass, circuit::failed(called.as_ref().map(|(response, _)| response)));
     let (response, latency) = called?;
     Ok((Answer { response, overrides }, latency))

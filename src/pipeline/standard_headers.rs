@@ -182,17 +182,22 @@ pub(crate) fn identify(fields: &mut Fields, context: &Context) {
 }
 
 /// The trace header of this request: the client's if it is whole, with a parent added if it has only a root, else a new one.
-/// Form and rules are as recorded; `Sampled` follows the client's having a parent.
-pub(crate) fn trace_id(incoming: Option<&str>, now_ms: u64, random: u128) -> String {
+/// Form and rules are as recorded; `Sampled` follows the client's having a parent. A stage that is traced (`active`) samples what the
+/// client does not decide.
+pub(crate) fn trace_id(incoming: Option<&str>, now_ms: u64, random: u128, active: bool) -> String {
     let part = |name: &str| incoming.and_then(|text| text.split(';').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('=')));
     let parent = || format!("{:016x}", (random >> 64) as u64);
     match (incoming, part("Root")) {
         (Some(text), Some(_)) if part("Parent").is_some() && part("Sampled").is_some() => text.to_owned(),
         (_, Some(root)) => {
-            let sampled = u8::from(part("Parent").is_some());
+            let sampled = part("Sampled").filter(|_| active).map_or_else(|| active || part("Parent").is_some(), |sampled| sampled == "1");
+            let sampled = u8::from(sampled);
             format!("Root={root};Parent={};Sampled={sampled}", part("Parent").map_or_else(parent, str::to_owned))
         }
-        _ => format!("Root=1-{:08x}-{:024x};Parent={};Sampled=0", now_ms / 1000, random & ((1 << 96) - 1), parent()),
+        _ => {
+            let (seconds, rest, sampled) = (now_ms / 1000, random & ((1 << 96) - 1), u8::from(active));
+            format!("Root=1-{seconds:08x}-{rest:024x};Parent={};Sampled={sampled}", parent())
+        }
     }
 }
 
@@ -228,9 +233,16 @@ mod tests {
 
     #[test]
     fn a_trace_keeps_what_the_client_began() {
-        assert_eq!(trace_id(Some("Root=1-a-b;Parent=c;Sampled=1"), 0, 0), "Root=1-a-b;Parent=c;Sampled=1");
-        assert_eq!(trace_id(Some("Root=1-a-b"), 0, 0), "Root=1-a-b;Parent=0000000000000000;Sampled=0");
-        let made = trace_id(None, 1_584_039_838_123, 1);
+        assert_eq!(trace_id(Some("Root=1-a-b;Parent=c;Sampled=1"), 0, 0, false), "Root=1-a-b;Parent=c;Sampled=1");
+        assert_eq!(trace_id(Some("Root=1-a-b"), 0, 0, false), "Root=1-a-b;Parent=0000000000000000;Sampled=0");
+        let made = trace_id(None, 1_584_039_838_123, 1, false);
         assert_eq!(made, "Root=1-5e6a879e-000000000000000000000001;Parent=0000000000000000;Sampled=0");
+    }
+
+    #[test]
+    fn a_stage_that_is_traced_samples_what_the_client_does_not_decide() {
+        let sampled = |incoming| trace_id(incoming, 0, 0, true).rsplit_once('=').unwrap().1.to_owned();
+        assert_eq!([None, Some("Root=1-a-b")].map(sampled), ["1", "1"]);
+        assert_eq!([Some("Root=1-a-b;Sampled=0"), Some("Root=1-a-b;Parent=c;Sampled=0")].map(sampled), ["0", "0"]);
     }
 }

@@ -52,6 +52,7 @@ impl Connection {
             metrics: exchange.operation().map(|operation| &operation.metrics),
             side: exchange.side(),
             access_log: exchange.stage().and_then(|stage| stage.access_log.as_ref()),
+            tracer: exchange.tracer(),
             latency,
             received,
         };

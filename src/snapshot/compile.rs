@@ -14,7 +14,7 @@ use crate::apigateway::stage;
 use crate::backend::Backends;
 use crate::document::{Problems, Severity, Spanned};
 use crate::exchange::Answer;
-use crate::observe::Metrics;
+use crate::observe::{Metrics, Tracer};
 use crate::store::{Bucket, Caches, Circuits, Clock, QuotaStore, RateStore};
 
 /// Compiles everything, or says what stands in the way. Opens nothing and reads no clock.
@@ -114,6 +114,8 @@ pub struct Means<'m> {
     pub clock: &'m Clock,
     /// Where answers are kept.
     pub caches: &'m Caches<Answer>,
+    /// Where traces go.
+    pub tracer: Option<&'m Arc<Tracer>>,
     /// When endpoints are left alone.
     pub circuits: &'m Circuits,
 }

@@ -131,6 +131,8 @@ impl Side<'_> {
             variables_fingerprint: fingerprint(&self.variables),
             variables: self.variables.clone(),
             metrics: self.metrics.clone(),
+            tracer: shared.means.tracer.cloned(),
+            tracing_enabled: stage.tracing_enabled,
             resource_policy: authorizers::resource_policy(api, &arn_prefix),
             arn_prefix: arn_prefix.into(),
             principals: Arc::clone(&shared.principals),

@@ -20,7 +20,7 @@ use crate::backend::Backend;
 use crate::exchange::{ResourceFacts, StageFacts};
 use crate::mapping::content_handling::BinaryMediaTypes;
 use crate::mapping::validation::BodyValidator;
-use crate::observe::{OperationMetrics, SideMetrics};
+use crate::observe::{OperationMetrics, SideMetrics, Tracer};
 use crate::store::{Bucket, Circuit};
 
 /// One deployment with a stage's settings in it.
@@ -54,6 +54,10 @@ pub struct Release {
     pub variables_fingerprint: Box<str>,
     /// Where this side of a canary is counted; nothing on a stage without one.
     pub metrics: Option<SideMetrics>,
+    /// Where traces go; nothing: nowhere.
+    pub tracer: Option<Arc<Tracer>>,
+    /// `tracingEnabled` of the stage.
+    pub tracing_enabled: Option<bool>,
     /// What counts as binary.
     pub binary_media_types: BinaryMediaTypes,
     /// From which size on, in bytes, responses are compressed.
