@@ -319,7 +319,7 @@ fn links_between_the_pages_lead_somewhere() {
 /// The property names that readers in `directory` ask for: the first argument of `Fields`' functions, and lists of ignored names.
 fn names_read(directory: &str) -> BTreeSet<String> {
     let taken = regex::Regex::new(
-        r#"(?:take|required|required_string|string|boolean|number|choice|list|strings|address|file|get|text|flag)\(\s*"([A-Za-z][A-Za-z0-9-]*)"|field\("([a-z-]+)"\)"#,
+        r#"(?:take|required|required_string|string|boolean|number|choice|list|strings|address|file|get|text|flag|seconds|switch)\(\s*"([A-Za-z][A-Za-z0-9-]*)"|field\("([a-z-]+)"\)"#,
     )
     .unwrap();
     let lists = regex::Regex::new(r"(?s)(?:\.ignore\(&\[|AWS_ONLY: \[&str; \d+\] = \[|for name in \[)(.*?)\]").unwrap();
@@ -408,6 +408,22 @@ fn each_sample_definition_is_served_by_a_sample() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(configs.contains(&format!("../openapi/{name}")), "no configuration names openapi/{name}");
     }
+}
+
+/// Every metric that the code names is told of, and nothing else.
+#[test]
+fn the_observability_page_lists_each_metric() {
+    let metric = regex::Regex::new(r#""(headgate_[a-z_]+)""#).unwrap();
+    let mut named = BTreeSet::new();
+    for entry in fs::read_dir(Path::new(ROOT).join("src/observe")).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+        let source = fs::read_to_string(entry).unwrap();
+        let source = source.split("#[cfg(test)]").next().unwrap();
+        named.extend(metric.captures_iter(source).map(|name| name[1].to_owned()));
+    }
+    assert!(named.len() > 20, "the metrics' names are not found any more: {named:?}");
+    let listed: BTreeSet<String> =
+        names_listed(&page("docs/guide/observability.md")).into_iter().filter(|name| name.starts_with("headgate_")).collect();
+    assert_eq!(named, listed);
 }
 
 // ── manifests ────────────────────────────────────────────────────────────────────────────────────────────────────────
