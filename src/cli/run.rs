@@ -179,9 +179,12 @@ impl Operator for Running {
     }
 
     fn metrics(&self) -> String {
-        let _one_at_a_time = self.measuring.lock().unwrap_or_else(PoisonError::into_inner);
-        measure::gather(self);
-        self.edge.observer.metrics().render()
+        // Thousands of methods take some milliseconds, which no request of this thread must wait for.
+        tokio::task::block_in_place(|| {
+            let _one_at_a_time = self.measuring.lock().unwrap_or_else(PoisonError::into_inner);
+            measure::gather(self);
+            self.edge.observer.metrics().render()
+        })
     }
 
     async fn invoke(&self, invocation: Invoke<'_>) -> Option<Answer> {

@@ -42,7 +42,7 @@ pub struct Metrics {
     series: Mutex<Series>,
     /// What is asked for when metrics are read.
     pub endpoints: EndpointMetrics,
-    folded: IntGauge,
+    folded: IntCounter,
     /// Requests that the front door refused: they belong to no API.
     pub refused: IntCounter,
     /// Open client connections.
@@ -179,7 +179,7 @@ impl Metrics {
                 )),
             ),
             endpoints: EndpointMetrics::new(&registry),
-            folded: gauge("headgate_metrics_folded_methods", "Methods without series of their own, since there are too many."),
+            folded: counter("headgate_metrics_folded_total", "Methods whose series were folded into one, since there are too many."),
             refused: counter("headgate_refused_requests_total", "Requests that were malformed or beyond a limit of the front door."),
             connections: gauge("headgate_connections_open", "Open client connections."),
             reloads: counter("headgate_config_reloads_total", "Configurations that were applied."),
@@ -205,8 +205,9 @@ impl Metrics {
     pub fn operation(&self, api: &str, stage: &str, resource: &str, method: &str) -> OperationMetrics {
         let labels = [api, stage, resource, method];
         let mut series = self.series.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = series.folded.len();
         let fits = series.fits(labels);
-        self.folded.set(i64::try_from(series.folded.len()).unwrap_or(i64::MAX));
+        self.folded.inc_by((series.folded.len() - before) as u64);
         drop(series);
         let labels = if fits { labels } else { ["other"; 4] };
         OperationMetrics {
@@ -325,7 +326,7 @@ mod tests {
             (0..SERIES + 7).for_each(|index| drop(metrics.operation("api", "prod", &format!("/{index}"), "GET")));
         }
         let text = metrics.render();
-        assert!(text.contains("headgate_metrics_folded_methods 7"), "three reloads fold no more than one");
+        assert!(text.contains("headgate_metrics_folded_total 7"), "three reloads fold no more than one");
         assert!(text.contains(r#"headgate_requests_total{api="other",method="other",resource="other",stage="other"} 0"#));
     }
 }
