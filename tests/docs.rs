@@ -415,7 +415,8 @@ fn each_sample_definition_is_served_by_a_sample() {
 fn the_observability_page_lists_each_metric() {
     let metric = regex::Regex::new(r#""(headgate_[a-z_]+)""#).unwrap();
     let mut named = BTreeSet::new();
-    for entry in fs::read_dir(Path::new(ROOT).join("src/observe")).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+    for entry in fs::read_dir(Path::new(ROOT).join("src/observe")).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file())
+    {
         let source = fs::read_to_string(entry).unwrap();
         let source = source.split("#[cfg(test)]").next().unwrap();
         named.extend(metric.captures_iter(source).map(|name| name[1].to_owned()));

@@ -139,13 +139,8 @@ impl Metrics {
         let counters = |name: &str, help: &str| registered(&registry, counter_vec(name, help));
         let counter = |name: &str, help: &str| registered(&registry, single(IntCounter::new(name, help)));
         let gauge = |name: &str, help: &str| registered(&registry, single(IntGauge::new(name, help)));
-        let build = registered(
-            &registry,
-            single(IntGauge::with_opts(
-                Opts::new("headgate_build_info", "Always 1; the version is a label.").const_label("version", env!("CARGO_PKG_VERSION")),
-            )),
-        );
-        build.set(1);
+        build_info(&registry);
+        let (sides, side_latency) = sides(&registry);
         Self {
             requests: counters("headgate_requests_total", "Requests (CloudWatch: Count)."),
             client_errors: counters("headgate_client_errors_total", "Responses of the 4xx class (CloudWatch: 4XXError)."),
@@ -166,18 +161,8 @@ impl Metrics {
             cache_misses: counters("headgate_cache_misses_total", "Answers that the cache did not have (CloudWatch: CacheMissCount)."),
             integration_failures: counters("headgate_integration_failures_total", "Requests whose endpoint gave no response."),
             integration_timeouts: counters("headgate_integration_timeouts_total", "Requests whose endpoint gave no response in time."),
-            sides: [
-                ("headgate_canary_requests_total", "Requests of stages with a canary, by side."),
-                ("headgate_canary_server_errors_total", "Responses of the 5xx class of stages with a canary, by side."),
-            ]
-            .map(|(name, help)| registered(&registry, single(IntCounterVec::new(Opts::new(name, help), &SIDE_LABELS)))),
-            side_latency: registered(
-                &registry,
-                single(CounterVec::new(
-                    Opts::new("headgate_canary_latency_seconds_total", "The latencies of all these requests together."),
-                    &SIDE_LABELS,
-                )),
-            ),
+            sides,
+            side_latency,
             endpoints: EndpointMetrics::new(&registry),
             folded: counter("headgate_metrics_folded_total", "Methods whose series were folded into one, since there are too many."),
             refused: counter("headgate_refused_requests_total", "Requests that were malformed or beyond a limit of the front door."),
@@ -285,6 +270,21 @@ pub(super) fn registered<C: Collector + Clone + 'static>(registry: &Registry, me
 #[expect(clippy::expect_used, reason = "the name is a constant of this file and well formed, which the unit test shows")]
 pub(super) fn single<C>(metric: prometheus::Result<C>) -> C {
     metric.expect("a metric's constant name is well formed")
+}
+
+fn build_info(registry: &Registry) {
+    let options = Opts::new("headgate_build_info", "Always 1; the version is a label.").const_label("version", env!("CARGO_PKG_VERSION"));
+    registered(registry, single(IntGauge::with_opts(options))).set(1);
+}
+
+fn sides(registry: &Registry) -> ([IntCounterVec; 2], CounterVec) {
+    let counters = [
+        ("headgate_canary_requests_total", "Requests of stages with a canary, by side."),
+        ("headgate_canary_server_errors_total", "Responses of the 5xx class of stages with a canary, by side."),
+    ]
+    .map(|(name, help)| registered(registry, single(IntCounterVec::new(Opts::new(name, help), &SIDE_LABELS))));
+    let latency = Opts::new("headgate_canary_latency_seconds_total", "The latencies of all these requests together.");
+    (counters, registered(registry, single(CounterVec::new(latency, &SIDE_LABELS))))
 }
 
 fn counter_vec(name: &str, help: &str) -> IntCounterVec {

@@ -271,7 +271,6 @@ impl Pipeline {
     }
 
     /// A response that had begun and cannot be completed: the client sees that it is cut, the operator why.
-    #[expect(clippy::unused_self, reason = "a step of the pipeline like the others")]
     pub fn broke_off(&self, exchange: &mut Exchange, detail: String) {
         tracing::warn!(request_id = &*exchange.context.request_id, path = &*exchange.context.path, "the response broke off: {detail}");
         exchange.context.integration.error = Some(detail.into());
