@@ -60,6 +60,17 @@ pub struct Gateway {
 impl Gateway {
     /// Starts the gateway with these files, in which `${GATEWAY_PORT}` and its like are filled in.
     pub fn start(files: &[(String, String)], backend_port: u16, arguments: &[&str]) -> Result<Self, String> {
+        // Another process may take a port between its choice and its use.
+        for _ in 0..4 {
+            match Self::try_start(files, backend_port, arguments) {
+                Err(error) if error.contains("cannot be listened on") => {}
+                started => return started,
+            }
+        }
+        Self::try_start(files, backend_port, arguments)
+    }
+
+    fn try_start(files: &[(String, String)], backend_port: u16, arguments: &[&str]) -> Result<Self, String> {
         let [port, admin_port, closed] = free_ports();
         let directory = Files::new();
         for (name, text) in files {
