@@ -117,6 +117,33 @@ fn a_connection_that_nobody_accepts_ends_with_the_time_out() {
     }
 }
 
+/// What nobody reads fills the pipe after some hundred lines; requests go on.
+#[test]
+fn a_reader_of_messages_that_is_stuck_stops_no_request() {
+    let [port, admin, closed, unused] = support::free_ports();
+    let files = support::gateway::Files::new();
+    let text = format!(
+        "listeners: [{{address: '127.0.0.1:{port}'}}]\nadmin: {{address: '127.0.0.1:{admin}'}}\n\
+         apis: [{{id: a, definition: api.yaml, stages: [{{stageName: s}}]}}]\n"
+    );
+    files.write("gateway.yaml", &support::gateway::filled(&text, [port, admin, unused, closed]));
+    files.write("api.yaml", &api("http", closed));
+    let mut command = support::gateway::program();
+    command.args(["run", "--config", "gateway.yaml"]).current_dir(&files.0).stdout(std::process::Stdio::null());
+    let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let answers = (0..1000).filter(|_| {
+        let answered = client::send(port, "GET", "/s/whole/x", &[], b"").is_ok_and(|response| response.status == 500);
+        if !answered {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        answered
+    });
+    let answered = answers.take(500).count();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(answered, 500);
+}
+
 #[test]
 fn an_endpoint_that_speaks_no_tls_is_an_integration_failure() {
     let origin = Origin::start(|_| false);

@@ -89,7 +89,8 @@ fn a_target_with_five_failures_in_ten_seconds_is_left_out_and_comes_back() {
         let label = format!("{{target=\"127.0.0.1:{}\",vpc_link=\"orders\"}}", bad.port);
         assert!(metrics(&gateway).contains(&format!("headgate_vpc_link_target_ejections_total{label} 1")), "{}", metrics(&gateway));
         let line = format!("target=\"127.0.0.1:{}\"", bad.port);
-        assert!(log(&gateway).lines().any(|text| text.contains(&line) && text.contains("left out for 1 s: 5 failures within 10 s")));
+        let told = |text: &str| text.contains(&line) && text.contains("left out for 1 s: 5 failures within 10 s");
+        eventually("the line", || log(&gateway).lines().any(told));
         eventually("its being asked again", || {
             gateway.get(target);
             bad.heads().len() > 5
@@ -146,7 +147,7 @@ fn a_target_that_fails_its_health_check_is_left_out_until_it_is_well() {
     let asked = || sick.heads().iter().filter(|head| !head.contains("/health ")).count();
     (0..6).for_each(|_| assert_eq!(gateway.get("/s/whole").status, 200));
     assert_eq!(asked(), 0);
-    assert!(log(&gateway).contains("status 503"));
+    eventually("the line", || log(&gateway).contains("status 503"));
     well.store(true, Ordering::SeqCst);
     eventually("its recovery", || metrics(&gateway).contains(&healthy(1)));
     (0..2).for_each(|_| drop(gateway.get("/s/whole")));
@@ -176,8 +177,10 @@ fn a_circuit_opens_at_half_of_the_calls_and_closes_once_a_probe_is_answered() {
         for line in ["headgate_circuit_open", "headgate_circuit_opened_total", "headgate_circuit_rejected_requests_total"] {
             assert!(text.contains(&format!("{line}{labels} 1")), "{line}: {text}");
         }
-        let log = log(&gateway);
-        assert!(log.contains("opens: 20 of 20 calls within 10 s failed") && log.contains("the circuit is open (circuitBreaker)"), "{log}");
+        eventually("the lines", || {
+            let log = log(&gateway);
+            log.contains("opens: 20 of 20 calls within 10 s failed") && log.contains("the circuit is open (circuitBreaker)")
+        });
         well.store(true, Ordering::SeqCst);
         eventually("a probe", || gateway.get(target).status == 200);
         assert_eq!(origin.heads().len(), 21, "one call found out that it is back");

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use super::messages::Messages;
 use super::run::Running;
 
 /// Puts them where metrics are rendered from.
@@ -10,6 +11,7 @@ pub(super) fn gather(running: &Running) {
     let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     metrics.under_way.set(signed(running.edge.under_way.load(Ordering::Relaxed) as u64));
     metrics.held.set(signed(running.edge.held.load(Ordering::Relaxed)));
+    metrics.dropped_messages.inc_by(Messages::dropped().saturating_sub(metrics.dropped_messages.get()));
     let (client, endpoints) = (running.gateway.client(), &metrics.endpoints);
     endpoints.forget();
     for target in client.origins().targets() {

@@ -10,6 +10,7 @@ mod control;
 mod deployment;
 mod invoke;
 mod measure;
+mod messages;
 mod notify;
 mod output;
 mod reload;

@@ -12,6 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Mutex;
 
 use super::args::Run;
+use super::messages::Messages;
 use super::notify::{State, notify};
 use super::{DONE, REFUSED, check, clock, measure, output};
 use crate::admin::{Admin, Invoke, Operation, Operator};
@@ -44,7 +45,7 @@ pub(super) struct Running {
 /// Serves until it is told to stop.
 pub(super) fn run(arguments: &Run) -> u8 {
     tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
+        .with_writer(Messages::start().clone())
         .with_ansi(false)
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("HEADGATE_LOG").unwrap_or_else(|_| {
@@ -57,6 +58,7 @@ pub(super) fn run(arguments: &Run) -> u8 {
         Ok(runtime) => {
             let code = runtime.block_on(serve(arguments));
             runtime.shutdown_timeout(Duration::from_millis(200));
+            Messages::flush();
             code
         }
         Err(error) => refused(&format!("no threads can be started: {error}\n")),
@@ -233,7 +235,7 @@ impl Operator for Running {
             }
             Err(lines) => {
                 let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-                output::err(&format!("{text}reload refused, keeping the running configuration\n"));
+                Messages::start().say(format!("{text}reload refused, keeping the running configuration\n").into_bytes());
                 Err(json!({ "reloaded": false, "problems": lines }))
             }
         }

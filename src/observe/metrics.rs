@@ -61,6 +61,8 @@ pub struct Metrics {
     pub held: IntGauge,
     /// Access log lines that nobody took in time.
     pub dropped_lines: IntCounter,
+    /// The program's own messages that nobody took in time.
+    pub dropped_messages: IntCounter,
     /// Spans that were sent.
     pub exported_spans: IntCounter,
     /// Spans that were not: the queue was full, or nobody took them.
@@ -174,6 +176,7 @@ impl Metrics {
             under_way: gauge("headgate_requests_under_way", "Requests that are being answered."),
             held: gauge("headgate_request_buffers_bytes", "Content of requests that is held in memory."),
             dropped_lines: counter("headgate_access_log_dropped_total", "Access log lines that could not be written in time."),
+            dropped_messages: counter("headgate_messages_dropped_total", "Messages on standard error that could not be written in time."),
             exported_spans: counter("headgate_otel_spans_exported_total", "Spans that the receiver of traces took."),
             dropped_spans: counter(
                 "headgate_otel_spans_dropped_total",
