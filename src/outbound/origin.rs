@@ -89,7 +89,7 @@ struct Names {
     asking: Option<watch::Receiver<()>>,
     asked: Instant,
     used: Instant,
-    error: Option<Box<str>>,
+    error: Option<(ErrorKind, Box<str>)>,
 }
 
 impl Origin {
@@ -124,9 +124,9 @@ impl Origin {
             }
             let mut answered = {
                 let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(error) = names.error.as_ref().filter(|_| self.is_address() || names.asked.elapsed() < NOT_FOUND) {
-                    let kind = if self.is_address() || error.contains("link-local") { ErrorKind::Refused } else { ErrorKind::Connect };
-                    return Err(Error::new(kind, self.endpoint.authority(), &**error));
+                let is_final = self.is_address() || names.asked.elapsed() < NOT_FOUND;
+                if let Some((kind, error)) = names.error.as_ref().filter(|_| is_final) {
+                    return Err(Error::new(*kind, self.endpoint.authority(), &**error));
                 }
                 self.ask(names)
             };
@@ -194,7 +194,8 @@ impl Origin {
 
     /// Takes over what the name server said. The last good answer is kept until there is a better one.
     fn learn(&self, found: Result<Vec<SocketAddr>, String>, now: Instant) {
-        let allowed = found.map_err(|cause| format!("{} has no address: {cause}", self.host)).and_then(|found| self.allowed(found));
+        let unknown = |cause| (ErrorKind::Connect, format!("{} has no address: {cause}", self.host));
+        let allowed = found.map_err(unknown).and_then(|found| self.allowed(found));
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         names.asking = None;
         names.asked = now;
@@ -214,22 +215,25 @@ impl Origin {
                     self.peers.store(Some(Arc::new(new.collect())));
                 }
             }
-            Err(error) => {
+            Err((kind, error)) => {
                 if names.error.is_none() && self.peers.load().is_some() {
                     tracing::warn!(host = &*self.host, "the last addresses stay in use: {error}");
                 }
-                names.error = Some(error.into());
+                names.error = Some((kind, error.into()));
             }
         }
     }
 
     /// Addresses that may be called.
-    fn allowed(&self, mut addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, String> {
+    fn allowed(&self, mut addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, (ErrorKind, String)> {
         let found = addresses.len();
         addresses.retain(|address| self.endpoint.allow_link_local || !is_link_local(address.ip()));
         match (found, addresses.is_empty()) {
-            (0, _) => Err(format!("{} has no address", self.host)),
-            (_, true) => Err("link-local addresses are called only where `x-headgate.allowLinkLocal` says so".to_owned()),
+            (0, _) => Err((ErrorKind::Connect, format!("{} has no address", self.host))),
+            (_, true) => {
+                let rule = "link-local addresses are called only where `x-headgate.allowLinkLocal` says so";
+                Err((ErrorKind::Refused, rule.to_owned()))
+            }
             _ => Ok(addresses),
         }
     }
