@@ -81,7 +81,8 @@ impl Tracer {
     }
 
     /// Takes a request that has ended, or counts that the queue is full.
-    pub(super) fn finish(&self, context: Context, latency: Duration) {
+    pub(super) fn finish(&self, mut context: Context, latency: Duration) {
+        shorten(&mut context);
         let spans = 1 + u64::from(context.trace.as_ref().is_some_and(|trace| trace.call.get().is_some()));
         if self.queue.try_send(Message::Ended((Box::new(context), latency))).is_err() {
             self.metrics.dropped_spans.inc_by(spans);
@@ -97,5 +98,30 @@ impl Tracer {
             }
         };
         let _ = tokio::time::timeout(PATIENCE, flushed).await;
+    }
+}
+
+/// What waits in the queue is bounded, whatever a client sends: no claims, no long texts.
+fn shorten(context: &mut Context) {
+    context.authorizer = None;
+    context.identity.other = Default::default();
+    let texts = [Some(&mut context.path), Some(&mut context.domain_name), context.identity.user_agent.as_mut()];
+    for text in texts.into_iter().flatten().filter(|text| text.len() > span::VALUE) {
+        *text = text.chars().take(span::VALUE).collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_is_bounded() {
+        let mut context = Context { path: "/x".repeat(8 << 10).into(), ..Context::default() };
+        context.identity.user_agent = Some("é".repeat(32 << 10).into());
+        context.authorizer = Some(crate::exchange::Authorizer::default());
+        shorten(&mut context);
+        assert_eq!((context.path.len(), context.identity.user_agent.unwrap().chars().count()), (span::VALUE, span::VALUE));
+        assert!(context.authorizer.is_none());
     }
 }

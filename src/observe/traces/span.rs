@@ -12,10 +12,11 @@ use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 use crate::exchange::{Context, ResponseType, Scheme, Trace, TracedCall};
 
 /// Of one attribute that a client decides, in characters.
-const VALUE: usize = 1024;
-/// `flags` of a span whose parent is in another process, and known to be: bits 8 and 9 of the specification.
-const REMOTE_PARENT: u32 = 0x300;
+pub(super) const VALUE: usize = 1024;
+/// `flags` of the specification: W3C's own lowest bit; bit 8 says that bit 9 is known, and bit 9 that the parent is in another process.
+const SAMPLED: u32 = 1;
 const LOCAL_PARENT: u32 = 0x100;
+const REMOTE_PARENT: u32 = 0x300;
 
 /// The spans of a request that has ended.
 pub(super) fn spans(context: &Context, latency: Duration) -> Vec<Span> {
@@ -56,7 +57,7 @@ fn server(context: &Context, trace: &Trace, start: Duration, latency: Duration) 
         name: route.map_or_else(|| method.to_owned(), |route| format!("{method} {route}")),
         span_id: trace.span_id.to_be_bytes().to_vec(),
         parent_span_id: trace.parent.map(|parent| parent.to_be_bytes().to_vec()).unwrap_or_default(),
-        flags: REMOTE_PARENT | 1,
+        flags: SAMPLED | if trace.parent.is_some() { REMOTE_PARENT } else { LOCAL_PARENT },
         attributes,
         status: status(failed, detail),
         ..of(trace, SpanKind::Server, start, latency)
@@ -81,7 +82,7 @@ fn client(context: &Context, trace: &Trace, call: &TracedCall, start: Duration) 
         name: call.http_method.as_str().to_owned(),
         span_id: trace.call_span_id.to_be_bytes().to_vec(),
         parent_span_id: trace.span_id.to_be_bytes().to_vec(),
-        flags: LOCAL_PARENT | 1,
+        flags: SAMPLED | LOCAL_PARENT,
         attributes,
         status: status(failed, integration.error.as_deref()),
         ..of(trace, SpanKind::Client, start + call.after, call.took())
