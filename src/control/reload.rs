@@ -198,7 +198,7 @@ impl Gateway {
     fn tracer(&self, settings: Option<&TracingSettings>) -> Option<Arc<Tracer>> {
         let settings = settings?;
         let running = self.tracing().filter(|tracer| tracer.settings() == settings);
-        Some(running.unwrap_or_else(|| Arc::new(Tracer::start(settings.clone(), Arc::clone(&self.client), Arc::clone(&self.metrics)))))
+        Some(running.unwrap_or_else(|| Arc::new(Tracer::new(settings.clone(), Arc::clone(&self.client), Arc::clone(&self.metrics)))))
     }
 
     /// What sends traces.
@@ -218,7 +218,9 @@ impl Gateway {
         self.client.origins().set_vpc_links(&reloaded.vpc_links);
         self.client.origins().set_endpoints(reloaded.snapshot.endpoints());
         self.aws.functions().apply(&reloaded.functions);
-        *self.tracer.lock().unwrap_or_else(PoisonError::into_inner) = reloaded.tracer.take();
+        let tracer = reloaded.tracer.take();
+        tracer.iter().for_each(|tracer| tracer.start());
+        *self.tracer.lock().unwrap_or_else(PoisonError::into_inner) = tracer;
         *self.files.lock().unwrap_or_else(PoisonError::into_inner) = std::mem::take(&mut reloaded.files);
         self.current.replace(std::mem::take(&mut reloaded.snapshot));
     }

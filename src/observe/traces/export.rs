@@ -29,6 +29,7 @@ const TRIES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Du
 /// A receiver that is away is told of no more often.
 const QUIET: Duration = Duration::from_secs(60);
 
+#[derive(Debug)]
 pub(super) struct Exporter {
     settings: TracingSettings,
     client: Arc<Client>,

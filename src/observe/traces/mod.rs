@@ -3,7 +3,7 @@
 mod export;
 mod span;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -21,6 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A request that has ended, and how long it took.
 type Ended = (Box<Context>, Duration);
 
+#[derive(Debug)]
 enum Message {
     Ended(Ended),
     /// Everything before it is sent, then this is answered.
@@ -33,16 +34,24 @@ pub struct Tracer {
     settings: TracingSettings,
     queue: mpsc::Sender<Message>,
     metrics: Shared,
+    /// What sends, until it is told to begin.
+    sender: Mutex<Option<(export::Exporter, mpsc::Receiver<Message>)>>,
 }
 
 impl Tracer {
-    /// Begins to send. Needs the runtime that it is called on.
+    /// Sends nothing before [`Self::start`].
     #[must_use]
-    pub fn start(settings: TracingSettings, client: Arc<Client>, metrics: Shared) -> Self {
+    pub fn new(settings: TracingSettings, client: Arc<Client>, metrics: Shared) -> Self {
         let (queue, waiting) = mpsc::channel(WAITING);
         let exporter = export::Exporter::new(settings.clone(), client, Arc::clone(&metrics));
-        tokio::spawn(exporter.run(waiting));
-        Self { settings, queue, metrics }
+        Self { settings, queue, metrics, sender: Mutex::new(Some((exporter, waiting))) }
+    }
+
+    /// Begins to send, once, on the runtime that it is called on; it ends with the last request that knows this.
+    pub fn start(&self) {
+        if let Some((exporter, waiting)) = self.sender.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            tokio::spawn(exporter.run(waiting));
+        }
     }
 
     /// Where it sends to.
