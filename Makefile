@@ -1,9 +1,12 @@
-# Everything that a machine needs for `make run` and `make test` is installed by `make setup`, which both call.
+# `make run` and `make test` install what a machine lacks (`make setup`); the other targets say what they need.
 SHELL := /bin/bash
 CONFIG ?= config/gateway.yaml
+FUZZ_SECONDS ?= 60
+SOAK_REQUESTS ?= 5000000
+BENCH_OPTIONS ?=
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: run test functions setup check fmt clippy doc
+.PHONY: run test functions setup check fmt clippy doc beside advisories bench microbench yardstick fuzz soak proof
 
 run: setup functions
 	cargo build --release --locked
@@ -17,7 +20,12 @@ functions: setup
 test: setup
 	cargo test --locked
 
-check: fmt clippy doc
+setup:
+	@./.ci/setup
+
+# What CI checks besides the tests.
+
+check: fmt clippy doc beside advisories
 
 fmt:
 	cargo fmt --check
@@ -28,5 +36,38 @@ clippy:
 doc:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 
-setup:
-	@./.ci/setup
+# What has workspaces of its own still compiles; the fuzzer's library is not needed for that.
+beside:
+	CUSTOM_LIBFUZZER_PATH=/nowhere/libfuzzer.a cargo check --target-dir target --manifest-path tests/fuzz/Cargo.toml
+	cargo check --target-dir target --manifest-path benches/load/pingora-raw/Cargo.toml
+
+# Licences, bans and sources are held by tests/dependencies.rs too; known vulnerabilities need a database that is fetched.
+advisories:
+	@if ! cargo deny --version >/dev/null 2>&1; then echo "NOT CHECKED: cargo-deny is not installed (cargo install cargo-deny --locked)"; \
+	elif ! cargo deny fetch db; then echo "NOT CHECKED: the advisory database cannot be fetched"; cargo deny --offline check licenses bans sources; \
+	else cargo deny check; fi
+
+# Whole gateways side by side, about four minutes: needs python3, wrk, nginx and openssl; HAProxy and Envoy take part where they are.
+# `make bench BENCH_OPTIONS="--scenarios S1 --rounds 15"`
+bench: yardstick
+	cargo build --release --locked
+	benches/load/bench.py $(BENCH_OPTIONS)
+
+yardstick:
+	cargo build --release --locked --manifest-path benches/load/pingora-raw/Cargo.toml
+
+# Parts of the gateway alone (criterion).
+microbench:
+	cargo bench --locked
+
+# Every fuzz target for FUZZ_SECONDS: needs a C++ compiler.
+fuzz:
+	tests/fuzz/run $(FUZZ_SECONDS)
+
+# SOAK_REQUESTS mixed requests at a release build on loopback, with its memory and descriptors.
+soak:
+	SOAK_REQUESTS=$(SOAK_REQUESTS) cargo test --release --locked --test soak -- --ignored --nocapture
+
+# Everything that the project can prove about itself, each with its figure.
+proof:
+	@./.ci/proof
