@@ -426,21 +426,3 @@ fn the_observability_page_lists_each_metric() {
         names_listed(&page("docs/guide/observability.md")).into_iter().filter(|name| name.starts_with("headgate_")).collect();
     assert_eq!(named, listed);
 }
-
-// ── manifests ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-#[test]
-fn the_configuration_in_the_cluster_manifest_is_one_that_check_accepts() {
-    let text = fs::read_to_string(Path::new(ROOT).join("docker/kubernetes/headgate.yaml")).unwrap();
-    let documents = text.split("\n---\n").map(|document| serde_yaml::from_str::<serde_yaml::Value>(document).unwrap());
-    let map = documents.into_iter().find(|document| document["kind"] == "ConfigMap").expect("the manifest has a ConfigMap");
-    let directory = std::env::temp_dir().join(format!("headgate-manifest-{}", std::process::id()));
-    fs::create_dir_all(&directory).unwrap();
-    for (name, content) in map["data"].as_mapping().unwrap() {
-        fs::write(directory.join(name.as_str().unwrap()), content.as_str().unwrap()).unwrap();
-    }
-    let checked =
-        Command::new(env!("CARGO_BIN_EXE_headgate")).args(["check", "--config"]).arg(directory.join("gateway.yaml")).output().unwrap();
-    fs::remove_dir_all(&directory).unwrap();
-    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
-}
