@@ -234,25 +234,44 @@ mod tests {
         assert_eq!(body_value(r#"{"a":1}"#, Some("b")), Ok(None));
     }
 
-    proptest! {
-        #[test]
-        fn what_is_printed_reads_back(kind in 0..10_usize, name in "[a-zA-Z0-9._$-]{1,12}", response: bool) {
-            let (message, scope) = if response { (Message::IntegrationResponse, Scope::Response) } else { (Message::MethodRequest, Scope::Request) };
+    /// Every kind of expression that may stand in a scope, with any name and any literal.
+    fn expression(scope: Scope) -> impl Strategy<Value = Expression> {
+        let message = if scope == Scope::Request { Message::MethodRequest } else { Message::IntegrationResponse };
+        let kinds = if scope == Scope::Request { 11 } else { 7 };
+        (0..kinds, "[a-zA-Z0-9._$\\[\\]*@'-]{1,12}", "\\PC{0,12}").prop_map(move |(kind, name, literal)| {
             let name: Box<str> = name.into();
-            let expression = match kind {
-                0 => Expression::Literal(name),
+            match kind {
+                0 => Expression::Literal(literal.into()),
                 1 => Expression::Header(message, name),
                 2 => Expression::MultiValueHeader(message, name),
                 3 => Expression::Body(message, None),
                 4 => Expression::Body(message, Some(name)),
                 5 => Expression::StageVariable(name),
                 6 => Expression::Context(name),
-                7 if !response => Expression::Path(name),
-                8 if !response => Expression::QueryString(name),
-                9 if !response => Expression::MultiValueQueryString(name),
-                _ => Expression::Literal(name),
-            };
-            prop_assert_eq!(Expression::parse(&expression.to_string(), scope), Some(expression));
+                7 => Expression::Path(name),
+                8 => Expression::QueryString(name),
+                9 => Expression::MultiValueQueryString(name),
+                _ => Expression::AnyParameter(name),
+            }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_printed_reads_back(request in expression(Scope::Request), response in expression(Scope::Response)) {
+            prop_assert_eq!(Expression::parse(&request.to_string(), Scope::Request), Some(request));
+            prop_assert_eq!(Expression::parse(&response.to_string(), Scope::Response), Some(response));
+        }
+
+        #[test]
+        fn what_reads_is_printed_as_it_stood(
+            text in "(method\\.(request|input)|integration\\.response|context|stageVariables|)\\.?(header|body|path|querystring|params|')?[.a-z' ]{0,8}",
+        ) {
+            for scope in [Scope::Request, Scope::Response] {
+                if let Some(expression) = Expression::parse(&text, scope) {
+                    prop_assert_eq!(expression.to_string(), text.trim());
+                }
+            }
         }
     }
 }

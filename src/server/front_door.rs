@@ -8,7 +8,7 @@ use pingora::http::RequestHeader;
 
 /// Limits of a head.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct HeadLimits {
+pub struct HeadLimits {
     target: usize,
     values: usize,
 }
@@ -18,29 +18,34 @@ const LINE: usize = 32 << 10;
 
 impl HeadLimits {
     /// API Gateway's own limits, or ours.
-    pub(super) const fn new(aws: bool) -> Self {
+    #[must_use]
+    pub const fn new(aws: bool) -> Self {
         if aws { Self { target: 10_240, values: 10_240 } } else { Self { target: 16 << 10, values: 64 << 10 } }
     }
 }
 
 /// A refusal: status and message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Refused(pub(super) u16, pub(super) &'static str);
+pub struct Refused(pub u16, pub &'static str);
 
 const BAD: Refused = Refused(400, "Bad Request");
 
 /// The parts of a head that were accepted.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Target<'r> {
+pub struct Target<'r> {
     /// In lower case, without its port.
-    pub(super) host: String,
+    pub host: String,
     /// Beginning with `/`.
-    pub(super) path: &'r str,
-    pub(super) query: Option<&'r str>,
+    pub path: &'r str,
+    /// What stands behind `?`.
+    pub query: Option<&'r str>,
 }
 
 /// Checks a head.
-pub(super) fn check(head: &RequestHeader, limits: HeadLimits) -> Result<Target<'_>, Refused> {
+///
+/// # Errors
+/// With what the client is told, where the head is ambiguous, malformed or beyond a limit.
+pub fn check(head: &RequestHeader, limits: HeadLimits) -> Result<Target<'_>, Refused> {
     method(&head.method)?;
     framing(head.version, &head.headers)?;
     fields(head, limits)?;

@@ -4,7 +4,7 @@ mod connection;
 mod convert;
 mod echo;
 mod forward;
-mod front_door;
+pub mod front_door;
 mod listeners;
 mod request;
 mod socket;

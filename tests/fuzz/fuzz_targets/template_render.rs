@@ -8,17 +8,17 @@ use libfuzzer_sys::fuzz_target;
 
 struct Sample;
 
-impl Source<'static> for Sample {
-    fn parameters(&self, _kind: Kind, each: &mut dyn FnMut(&'static str, Text<'static>)) {
+impl<'s> Source<'s> for Sample {
+    fn parameters(&self, _kind: Kind, each: &mut dyn FnMut(&'s str, Text<'s>)) {
         each("id", "42".into());
         each("q", "é\"/".into());
     }
 
-    fn context(&self, name: &str) -> Option<Value<'static>> {
+    fn context(&self, name: &str) -> Option<Value<'s>> {
         (name == "stage").then(|| Value::text("prod"))
     }
 
-    fn context_names(&self) -> Vec<&'static str> {
+    fn context_names(&self) -> Vec<&'s str> {
         vec!["stage"]
     }
 }
