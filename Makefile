@@ -38,6 +38,7 @@ doc:
 
 # What has workspaces of its own still compiles; the fuzzer's library is not needed for that.
 beside:
+	cp Cargo.lock tests/fuzz/Cargo.lock
 	CUSTOM_LIBFUZZER_PATH=/nowhere/libfuzzer.a cargo check --target-dir target --manifest-path tests/fuzz/Cargo.toml
 	cargo check --target-dir target --manifest-path benches/load/pingora-raw/Cargo.toml
 

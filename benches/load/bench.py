@@ -6,6 +6,7 @@ that are elsewhere. README.md says how to read the table.
 """
 
 import argparse
+import http.client
 import json
 import pathlib
 import shutil
@@ -16,7 +17,7 @@ from dataclasses import asdict
 
 import peers
 from measure import Round, Running, load
-from work import SCENARIOS, NotTheWork, Work, prove
+from work import SCENARIOS, WIDGET, NotTheWork, Work, prove
 
 
 def arguments() -> argparse.Namespace:
@@ -29,6 +30,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1, help="of the gateways; default: %(default)s")
     parser.add_argument("--gateway-cpus", default="0", help="default: %(default)s")
     parser.add_argument("--load-cpus", default="1", help="of the load generator and the origin; default: %(default)s")
+    parser.add_argument("--idle", type=int, default=1000, help="idle connections whose memory is measured, 0 for none; default: %(default)s")
     parser.add_argument("--ports", type=int, default=22000, help="the first of a hundred; default: %(default)s")
     parser.add_argument("--json", type=pathlib.Path, help="write every round there")
     given = parser.parse_args()
@@ -96,6 +98,32 @@ class Bench:
         sys.stdout.flush()
         return rounds
 
+    def idle(self) -> None:
+        """What a connection that has made one request holds while it waits for the next, and the process before all of them."""
+        print(f"\n### {self.given.idle} idle connections\n\n| peer | MiB at start | KiB a connection | |\n| --- | ---: | ---: | --- |")
+        for name in self.given.peers.split(","):
+            peer = self.start(name, "proxy")
+            if isinstance(peer, str):
+                print(f"| {name} | | | {peer.replace('|', '/').splitlines()[0]} |")
+            if not isinstance(peer, Running):
+                continue
+            try:
+                before = peer.memory_mib()
+                connections = [self.waiting(name) for _ in range(self.given.idle)]
+                grown = peer.memory_mib() - before
+                for connection in connections:
+                    connection.close()
+            finally:
+                peer.stop()
+            print(f"| {name} | {before:.1f} | {grown * 1024 / self.given.idle:.1f} | |", flush=True)
+
+    def waiting(self, name: str) -> http.client.HTTPConnection:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port(name), timeout=10)
+        connection.request("GET", SCENARIOS["S1"].path)
+        if connection.getresponse().read().decode() != WIDGET:
+            raise RuntimeError(f"{name} gave another answer after all")
+        return connection
+
 
 def row(name: str, rounds: list[Round], yardstick: list[Round] | None, memory: float, note: str) -> str:
     def median(field: str) -> float:
@@ -130,6 +158,8 @@ def main() -> None:
                 sys.exit(f"the origin did not start: {origin.log.read_text()}")
             bench = Bench(given, work)
             results = {key: bench.scenario(key) for key in given.scenarios.split(",")}
+            if given.idle:
+                bench.idle()
         finally:
             origin.stop()
     except peers.Missing as reason:
