@@ -51,7 +51,8 @@ pub fn send(port: u16, method: &str, target: &str, headers: &[(String, String)],
     response
 }
 
-fn read(stream: &mut BufReader<&TcpStream>, method: &str) -> std::io::Result<Response> {
+/// The response to a request that was sent on this connection.
+pub fn read(stream: &mut BufReader<&TcpStream>, method: &str) -> std::io::Result<Response> {
     loop {
         let mut line = String::new();
         if stream.read_line(&mut line)? == 0 {
