@@ -160,7 +160,7 @@ fn a_real_prometheus_understands_them() {
     let files = [("gateway.yaml", CONFIGURATION), ("api.yaml", DEFINITION)].map(|(name, text)| (name.to_owned(), text.to_owned()));
     let mut gateway = Gateway::start(&files, 0, &[]).unwrap();
     let prometheus = Prometheus::start(&gateway.files.0, gateway.admin_port);
-    prometheus.wait_for("headgate_config_reload_failures_total == 0");
+    prometheus.wait_for("headgate_config_last_reload_successful == 1");
     assert_eq!(gateway.get("/prod/hello").status, 200);
     assert_eq!(gateway.get("/prod/nowhere").status, 403);
     prometheus.wait_for("rate(headgate_requests_total{resource=\"/hello\"}[1m])");
