@@ -6,7 +6,7 @@ SOAK_REQUESTS ?= 5000000
 BENCH_OPTIONS ?=
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: run test functions setup check fmt clippy doc beside advisories bench microbench yardstick fuzz soak proof
+.PHONY: run test moto functions setup check fmt clippy doc beside advisories bench microbench yardstick fuzz soak proof
 
 run: setup functions
 	cargo build --release --locked
@@ -64,6 +64,13 @@ microbench:
 # Every fuzz target for FUZZ_SECONDS: needs a C++ compiler.
 fuzz:
 	tests/fuzz/run $(FUZZ_SECONDS)
+
+# Calls of AWS's services against an implementation of them that is not ours (moto, from PyPI): needs python3 with its venv.
+moto: setup
+	cargo build --locked
+	test -x target/moto/bin/python || python3 -m venv target/moto
+	target/moto/bin/pip install --quiet 'moto[server]==5.2.5' 'boto3==1.44.8'
+	target/moto/bin/python tests/moto/run.py target/debug/headgate
 
 # SOAK_REQUESTS mixed requests at a release build on loopback, with its memory and descriptors.
 soak:

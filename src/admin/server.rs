@@ -14,6 +14,7 @@ use pingora::protocols::http::ServerSession;
 use pingora::protocols::l4::stream::Stream as L4Stream;
 use tokio::net::TcpListener;
 
+use super::invoke::{self, Invoke};
 use crate::functions::Answer;
 
 /// What the admin address can ask for.
@@ -34,17 +35,6 @@ pub trait Operator: Send + Sync + 'static {
     async fn invoke(&self, invocation: Invoke<'_>) -> Option<Answer>;
     /// One of AWS's own operations at AWS's own path; nothing where there is none such.
     async fn control(&self, operation: Operation<'_>) -> Option<(u16, serde_json::Value)>;
-}
-
-/// A call of a function, as it came.
-#[derive(Debug, Clone, Copy)]
-pub struct Invoke<'i> {
-    /// Its name or ARN, with the qualifier behind it where one was given.
-    pub function: &'i str,
-    /// `Event` rather than `RequestResponse`.
-    pub is_event: bool,
-    /// The event.
-    pub payload: &'i [u8],
 }
 
 /// A control operation as it came.
@@ -69,8 +59,10 @@ pub struct Admin {
 
 /// Of a control operation's content, in bytes.
 const CONTENT: usize = 6 << 20;
-/// A request to the admin address must be done by then.
+/// A request's content must have come by then …
 const PATIENCE: Duration = Duration::from_secs(60);
+/// … and a connection be done by then: no function takes longer.
+const LONGEST: Duration = Duration::from_secs(960);
 
 impl Admin {
     /// Listens and serves until the process ends.
@@ -86,9 +78,7 @@ impl Admin {
             let _stop = stop;
             while let Ok((stream, _)) = listener.accept().await {
                 let (app, watch) = (Arc::clone(&app), watch.clone());
-                tokio::spawn(
-                    async move { tokio::time::timeout(PATIENCE, app.process_new(Box::new(L4Stream::from(stream)), &watch)).await },
-                );
+                tokio::spawn(async move { tokio::time::timeout(LONGEST, app.process_new(Box::new(L4Stream::from(stream)), &watch)).await });
             }
         });
         Ok(())
@@ -111,48 +101,6 @@ impl Admin {
         let given = authorization.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
         let token = token.trim();
         !token.is_empty() && constant_time_equal(given.as_bytes(), token.as_bytes())
-    }
-
-    /// Lambda's own `Invoke`, so that its SDKs and its CLI reach the functions that run here.
-    async fn invoke(&self, head: &pingora::http::RequestHeader, content: &[u8]) -> Option<Response<Vec<u8>>> {
-        let path = head.uri.path().strip_prefix("/2015-03-31/functions/")?.strip_suffix("/invocations")?;
-        let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
-        if head.method != http::Method::POST
-            || !self.is_own_host(text("host").unwrap_or_default())
-            || !self.is_allowed(text("authorization")).await
-        {
-            return None;
-        }
-        let mut function = percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned();
-        let query = crate::exchange::Query::parse(head.uri.query().unwrap_or_default());
-        if let Some(qualifier) = query.last("Qualifier") {
-            function.push(':');
-            function.push_str(qualifier);
-        }
-        let is_event = text("x-amz-invocation-type") == Some("Event");
-        let answer = self.operator.invoke(Invoke { function: &function, is_event, payload: content }).await;
-        let mut response = Response::builder().header("Content-Type", "application/json");
-        let body = match &answer {
-            None => {
-                response = response.status(404).header("x-amzn-ErrorType", "ResourceNotFoundException");
-                serde_json::json!({ "Type": "User", "Message": format!("Function not found: {function}") }).to_string().into_bytes()
-            }
-            Some(answer) => {
-                response = response.status(answer.status).header("X-Amz-Executed-Version", &*answer.executed_version);
-                if answer.function_error {
-                    response = response.header("X-Amz-Function-Error", "Unhandled");
-                }
-                if let Some(kind) = answer.error_type {
-                    response = response.header("x-amzn-ErrorType", kind);
-                }
-                if text("x-amz-log-type") == Some("Tail") {
-                    use base64::Engine as _;
-                    response = response.header("X-Amz-Log-Result", base64::engine::general_purpose::STANDARD.encode(&answer.log_tail));
-                }
-                answer.payload.to_vec()
-            }
-        };
-        response.header("Content-Length", body.len()).body(body).ok()
     }
 
     async fn respond(
@@ -220,11 +168,15 @@ fn constant_time_equal(a: &[u8], b: &[u8]) -> bool {
 #[async_trait]
 impl ServeHttp for Admin {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
-        let content = content(session).await;
-        if let Some(response) = self.invoke(session.req_header(), &content).await {
+        let content = tokio::time::timeout(PATIENCE, content(session)).await.unwrap_or_default();
+        let head = session.req_header();
+        let may_invoke = invoke::is_invoke(head) && {
+            let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+            self.is_own_host(text("host").unwrap_or_default()) && self.is_allowed(text("authorization")).await
+        };
+        if may_invoke && let Some(response) = invoke::invoke(&*self.operator, head, &content).await {
             return response;
         }
-        let head = session.req_header();
         let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
         let (status, content_type, body) = self
             .respond(

@@ -71,6 +71,20 @@ pub fn is_function(text: &str) -> bool {
         }
 }
 
+/// Whether a text is the ARN of a role.
+#[must_use]
+pub fn is_role(text: &str) -> bool {
+    match text.splitn(6, ':').collect::<Vec<_>>().as_slice() {
+        ["arn", partition, "iam", "", account, resource] => {
+            partition.starts_with("aws")
+                && account.len() == 12
+                && account.bytes().all(|byte| byte.is_ascii_digit())
+                && resource.strip_prefix("role/").is_some_and(|name| !name.is_empty() && !name.contains([':', ' ']))
+        }
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +98,14 @@ mod tests {
             ["", ":", "f:", "a b", "arn:aws:lambda:eu-west-1:123456789012:function:", "arn:aws:lambda:eu-west-1:12:function:f", "f:a:b"]
         {
             assert!(!is_function(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn knows_roles() {
+        assert!(is_role("arn:aws:iam::123456789012:role/service/api"));
+        for wrong in ["", "arn:aws:iam::123456789012:user/x", "arn:aws:iam::12:role/x", "arn:aws:iam::123456789012:role/", "role/x"] {
+            assert!(!is_role(wrong), "{wrong}");
         }
     }
 

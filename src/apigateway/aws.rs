@@ -12,6 +12,8 @@ pub struct AwsSettings {
     pub endpoint: Option<String>,
     /// Whether the environment or the SDK's files say anything of credentials. An instance's or a container's own may be there all the same.
     pub has_credentials: bool,
+    /// `aws.assumeRoles`: roles of `credentials` are assumed; otherwise the gateway's own credentials sign.
+    pub assume_roles: bool,
 }
 
 /// How an action is asked for where an integration says `action/NAME`.
@@ -26,6 +28,16 @@ pub enum Protocol {
     },
     /// AWS query: the action as the argument `Action`.
     Query,
+    /// REST: a GET of this path, whose `{name}` places are filled by parameters.
+    Rest(&'static str),
+}
+
+impl Protocol {
+    /// Whether the action is asked for by a path of its own.
+    #[must_use]
+    pub const fn is_rest(self) -> bool {
+        matches!(self, Self::Rest(_))
+    }
 }
 
 /// What there is to know of a service.
@@ -49,7 +61,7 @@ const fn query(prefix: &'static str, cli: &'static str, variable: &'static str) 
 }
 
 /// From the services' own models. API Gateway speaks the query protocol where a service has both, as was recorded of SSM.
-const SERVICES: [Service; 28] = [
+const SERVICES: [Service; 29] = [
     query("lambda", "lambda", "LAMBDA"),
     json("states", "sfn", "SFN", "AWSStepFunctions", "1.0"),
     json("dynamodb", "dynamodb", "DYNAMODB", "DynamoDB_20120810", "1.0"),
@@ -78,6 +90,7 @@ const SERVICES: [Service; 28] = [
     query("sts", "sts", "STS"),
     query("monitoring", "cloudwatch", "CLOUDWATCH"),
     query("s3", "s3", "S3"),
+    query("appconfig", "appconfig", "APPCONFIG"),
 ];
 
 fn service(prefix: &str) -> Option<&'static Service> {

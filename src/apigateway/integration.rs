@@ -49,6 +49,10 @@ pub struct Integration {
     pub service_action: Option<ServiceAction>,
     /// `payloadFormatVersion`.
     pub payload_format: PayloadFormat,
+    /// `responseTransferMode` is `STREAM`: the client gets the response as it comes.
+    pub streams_response: bool,
+    /// `credentials`: the role that calls of AWS's services are made with, stage variables still in it.
+    pub credentials: Option<Spanned<String>>,
 }
 
 /// `payloadFormatVersion`: the shape of a function's event and of its result.

@@ -53,6 +53,10 @@ pub enum Kind {
     Blob,
     /// The JSON that the text is; text that is none stays a string.
     Json,
+    /// A place in the path.
+    Path,
+    /// An argument.
+    Query,
 }
 
 const fn member(parameter: &'static str, member: &'static str, kind: Kind, required: bool) -> Member {
@@ -62,8 +66,22 @@ const fn member(parameter: &'static str, member: &'static str, kind: Kind, requi
 const SQS: Protocol = Protocol::Json { target: "AmazonSQS", version: "1.0" };
 const STATES: Protocol = Protocol::Json { target: "AWSStepFunctions", version: "1.0" };
 
-/// From API Gateway's guide, `http-api-develop-integrations-aws-services-reference`. `AppConfig-GetConfiguration` is not among them.
-const SUBTYPES: [Subtype; 9] = [
+/// From API Gateway's guide, `http-api-develop-integrations-aws-services-reference`.
+const SUBTYPES: [Subtype; 10] = [
+    Subtype {
+        name: "AppConfig-GetConfiguration",
+        service: "appconfig",
+        action: "GetConfiguration",
+        protocol: Protocol::Rest("/applications/{Application}/environments/{Environment}/configurations/{Configuration}"),
+        list: None,
+        members: &[
+            member("Application", "Application", Kind::Path, true),
+            member("Environment", "Environment", Kind::Path, true),
+            member("Configuration", "Configuration", Kind::Path, true),
+            member("ClientId", "client_id", Kind::Query, true),
+            member("ClientConfigurationVersion", "client_configuration_version", Kind::Query, false),
+        ],
+    },
     Subtype {
         name: "EventBridge-PutEvents",
         service: "events",

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::Backend;
-use crate::exchange::{EndpointRequest, EndpointResponse, Failure, ResponseType};
+use super::{Backend, Begun};
+use crate::exchange::{EndpointRequest, EndpointResponse, Failure, Pieces, ResponseType};
 use crate::outbound::{Client, Error, ErrorKind};
 
 /// An endpoint over HTTP.
@@ -29,6 +29,30 @@ impl Backend for Http {
         let (mut response, latency) = self.client.call(&request).await.map_err(|error| failure_of(&error))?;
         response.selector = Some(response.status.to_string().into());
         Ok((response, Some(latency)))
+    }
+
+    async fn stream(&self, request: EndpointRequest) -> Result<Begun, Failure> {
+        let started = tokio::time::Instant::now();
+        let (mut stream, response) = self.client.begin(&request).await.map_err(|error| failure_of(&error))?;
+        let latency = Some(started.elapsed());
+        let (sender, pieces) = Pieces::channel();
+        let client = Arc::clone(&self.client);
+        tokio::spawn(async move {
+            loop {
+                match stream.next().await {
+                    Ok(Some(piece)) => {
+                        if !sender.send(piece).await {
+                            return;
+                        }
+                    }
+                    Ok(None) => break,
+                    Err(error) => return sender.break_off(error.to_string()).await,
+                }
+            }
+            sender.end().await;
+            client.release(stream).await;
+        });
+        Ok(Begun { response, rest: Some(pieces), latency })
     }
 }
 

@@ -14,7 +14,7 @@ use crate::document::{Problems, Severity};
 use crate::functions::Functions;
 use crate::observe::Metrics;
 use crate::outbound::Client;
-use crate::outbound::aws::Aws;
+use crate::outbound::aws::{Aws, Sts};
 use crate::snapshot::{Authorizers, Means, Snapshot};
 use crate::store::{Caches, Circuits, MemoryQuotas, MemoryRates};
 
@@ -35,7 +35,7 @@ pub(super) fn check(arguments: &Check) -> u8 {
 /// Loads and compiles a configuration for a command that serves nothing.
 pub(super) fn load(path: &Path) -> (Option<(Loaded, Snapshot)>, Problems, Arc<Aws>) {
     let client = Arc::new(Client::new());
-    let functions = Arc::new(Functions::new(std::env::temp_dir().join(format!("headgate-functions-{}", std::process::id()))));
+    let functions = Arc::new(Functions::new());
     let aws = Arc::new(Aws::new(Arc::clone(&client), functions, clock::now));
     let backends = Backends::new(Arc::clone(&client), Arc::clone(&aws));
     let monotonic = clock::monotonic();
@@ -55,6 +55,7 @@ pub(super) fn load(path: &Path) -> (Option<(Loaded, Snapshot)>, Problems, Arc<Aw
     let (compiled, problems) = control::compile(path, &means);
     if let Some((loaded, _)) = &compiled {
         client.origins().set_vpc_links(&loaded.account.vpc_links);
+        aws.roles().set_sts(Sts::of(&loaded.account));
     }
     (compiled, problems, aws)
 }

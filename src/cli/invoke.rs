@@ -37,13 +37,14 @@ pub(super) fn invoke(arguments: &Invoke) -> u8 {
     let pipeline = Pipeline::new(std::sync::Arc::new(Current::new(snapshot)));
     let mut log = Vec::new();
     let (status, head, body) = runtime.block_on(async {
-        aws.functions().apply(&loaded.account.functions);
-        if calls_aws && let Err(reason) = aws.credentials().load(clock::now()).await {
+        aws.functions().apply(&loaded.account.functions, &loaded.process.state_directory.join("functions"));
+        if calls_aws && let Err(reason) = aws.load_credentials().await {
             output::err(&format!("no AWS credentials: {reason}\n"));
         }
         let mut exchange = pipeline.begin(request, arrival());
         let response = pipeline.explain(&mut exchange, content, &mut |line| log.push(line)).await;
         let head: String = response.fields.iter().map(|field| format!("{}: {}\n", field.name.as_str(), field.text())).collect();
+        aws.functions().end();
         (response.status, head, String::from_utf8_lossy(&response.content).into_owned())
     });
     output::err(&log.iter().map(|line| format!("{line}\n")).collect::<String>());

@@ -16,6 +16,7 @@ use super::messages::Messages;
 use super::notify::{State, notify};
 use super::{DONE, REFUSED, check, clock, measure, output};
 use crate::admin::{Admin, Invoke, Operation, Operator};
+use crate::config::watched;
 use crate::control::{Gateway, Reloaded};
 use crate::functions::{Answer, name_of};
 use crate::observe::{Metrics, Observer};
@@ -23,7 +24,7 @@ use crate::outbound::aws::{InvocationType, Local};
 use crate::pipeline::Pipeline;
 use crate::server::{Edge, Listeners, echo};
 
-/// How often watched files are compared. By content, since a mounted ConfigMap changes by a link that is swapped.
+/// How often watched files are compared.
 const WATCH: Duration = Duration::from_millis(500);
 
 /// Serving begins without AWS credentials where they take longer.
@@ -94,10 +95,6 @@ async fn serve(arguments: &Run) -> u8 {
     if let Err(error) = Admin::start(process.admin.address, process.admin.token_file.clone(), operator).await {
         return refused(&format!("the admin address {} cannot be listened on: {error}\n", process.admin.address));
     }
-    if running.gateway.current().load().calls_aws() {
-        // The first requests find credentials, if there are any to be had soon.
-        let _ = tokio::time::timeout(CREDENTIALS, running.gateway.aws().credentials().load(clock::now())).await;
-    }
     running.ready.store(true, Ordering::Relaxed);
     running.count(true);
     notify(State::Ready);
@@ -125,6 +122,10 @@ async fn start(gateway: Gateway, metrics: Arc<Metrics>, reloaded: &mut Reloaded)
         connections: Default::default(),
     });
     gateway.apply(reloaded);
+    if gateway.current().load().calls_aws() {
+        // The first requests find credentials, if there are any to be had soon.
+        let _ = tokio::time::timeout(CREDENTIALS, gateway.aws().load_credentials()).await;
+    }
     let mut listeners = Listeners::new(Arc::clone(&edge));
     listeners.apply(&reloaded.process.listeners, &reloaded.domain_names)?;
     if let Some(address) = reloaded.process.echo {
@@ -195,13 +196,12 @@ impl Operator for Running {
             return None;
         }
         let local = Local {
-            function: invocation.function,
-            payload: Bytes::copy_from_slice(invocation.payload),
             invocation_type: if invocation.is_event { InvocationType::Event } else { InvocationType::RequestResponse },
-            trace_id: None,
-            timeout: LONGEST_CALL,
+            tail: invocation.tail,
+            client_context: invocation.client_context.map(Into::into),
+            ..Local::new(invocation.function, Bytes::copy_from_slice(invocation.payload), LONGEST_CALL)
         };
-        aws.invoke_here(local).await.ok()
+        aws.invoke_here(local).await.ok().map(|answered| answered.answer)
     }
 
     async fn control(&self, operation: Operation<'_>) -> Option<(u16, serde_json::Value)> {
@@ -213,17 +213,27 @@ impl Operator for Running {
         // Reading and compiling take their time; other requests must not wait for them on this thread.
         let loaded = tokio::task::block_in_place(|| self.gateway.load());
         let result = match loaded {
-            Ok(mut reloaded) => match listeners.apply(&reloaded.process.listeners, &reloaded.domain_names) {
-                Ok(()) => {
-                    self.edge.aws_limits.store(reloaded.aws_limits, Ordering::Relaxed);
-                    self.edge.trusted_proxies.write().unwrap_or_else(PoisonError::into_inner).clone_from(&reloaded.process.trusted_proxies);
-                    self.gateway.apply(&mut reloaded);
-                    Ok(
-                        json!({ "reloaded": true, "stages": self.gateway.current().load().stages.len(), "problems": reloaded.problems.to_json() }),
-                    )
+            Ok(mut reloaded) => {
+                if self.gateway.aws().roles().wants_any() {
+                    // Roles that are new are assumed before requests want them.
+                    let _ = tokio::time::timeout(CREDENTIALS, self.gateway.aws().load_credentials()).await;
                 }
-                Err(message) => Err(vec![message]),
-            },
+                match listeners.apply(&reloaded.process.listeners, &reloaded.domain_names) {
+                    Ok(()) => {
+                        self.edge.aws_limits.store(reloaded.aws_limits, Ordering::Relaxed);
+                        self.edge
+                            .trusted_proxies
+                            .write()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .clone_from(&reloaded.process.trusted_proxies);
+                        self.gateway.apply(&mut reloaded);
+                        Ok(
+                            json!({ "reloaded": true, "stages": self.gateway.current().load().stages.len(), "problems": reloaded.problems.to_json() }),
+                        )
+                    }
+                    Err(message) => Err(vec![message]),
+                }
+            }
             Err(problems) => Err(problems.to_lines()),
         };
         self.count(result.is_ok());
@@ -274,12 +284,13 @@ async fn keep_credentials(running: Arc<Running>) {
     while !running.gateway.current().load().calls_aws() {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    running.gateway.aws().credentials().keep_fresh(clock::now).await;
+    let aws = running.gateway.aws();
+    tokio::join!(aws.credentials().keep_fresh(clock::now), aws.keep_roles());
 }
 
 /// Reloads when the content of a file that was read is another.
 async fn watch(running: Arc<Running>) {
-    let read = |files: Vec<PathBuf>| files.into_iter().map(|path| (std::fs::read(&path).ok(), path)).collect::<Vec<_>>();
+    let read = |files: Vec<PathBuf>| files.into_iter().map(|path| (watched(&path), path)).collect::<Vec<_>>();
     let mut known = read(running.gateway.files());
     loop {
         tokio::time::sleep(WATCH).await;
@@ -304,6 +315,10 @@ fn banner(running: &Running, reloaded: &Reloaded) -> String {
         let facts = &stage.release.facts;
         let host = if apis.len() == 1 { "localhost".to_owned() } else { format!("{}.execute-api.localhost", facts.api_id) };
         text.push_str(&format!("  {scheme}://{host}:{port}/{}  {} methods\n", facts.stage, stage.release.operations.len()));
+    }
+    for function in reloaded.functions() {
+        let lacks = function.lacks().map_or_else(String::new, |lacked| format!(", which answers 502: there is no {}", lacked.display()));
+        text.push_str(&format!("  function {}: {}{lacks}\n", function.function_name, function.runtime_name));
     }
     for listener in &reloaded.process.listeners {
         text.push_str(&format!("  listening on {}{}\n", listener.address, if listener.tls.is_some() { " (TLS)" } else { "" }));

@@ -13,6 +13,7 @@ pub(super) fn aws(fields: &mut Fields<'_>, problems: &mut Problems) -> AwsSettin
     settings.endpoints.extend(from_environment);
     let Some(mut aws) = fields.take("aws").and_then(|node| Fields::of(node, "`aws`", problems)) else { return settings };
     aws.ignore(&["region", "accountId"]);
+    settings.assume_roles = aws.boolean("assumeRoles", problems).unwrap_or(false);
     if let Some(node) = aws.take("endpoints") {
         for entry in node.entries() {
             let url = entry.node.scalar().unwrap_or_default();

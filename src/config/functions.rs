@@ -4,17 +4,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::load::{Files, variable};
+use super::watched::content_of;
 use crate::document::{Fields, Node, Problems};
 use crate::functions::{Alias, FunctionSettings, Runtime, Version};
 
-/// Files of a function's code that are looked at for changes.
-const WATCHED: usize = 2_000;
-
 /// Reads `functions`.
-pub(super) fn functions(fields: &mut Fields<'_>, files: &mut Files, problems: &mut Problems) -> Vec<FunctionSettings> {
+pub(super) fn functions(fields: &mut Fields<'_>, region: &str, files: &mut Files, problems: &mut Problems) -> Vec<FunctionSettings> {
     let mut functions: Vec<FunctionSettings> = Vec::new();
     for node in fields.list("functions", problems) {
-        let Some(function) = function(node, files, problems) else { continue };
+        let Some(function) = function(node, region, files, problems) else { continue };
         if functions.iter().any(|other| other.function_name == function.function_name) {
             problems.error(node, format!("two functions have the name `{}`", function.function_name));
         }
@@ -23,7 +21,7 @@ pub(super) fn functions(fields: &mut Fields<'_>, files: &mut Files, problems: &m
     functions
 }
 
-fn function(node: &Node, files: &mut Files, problems: &mut Problems) -> Option<FunctionSettings> {
+fn function(node: &Node, region: &str, files: &mut Files, problems: &mut Problems) -> Option<FunctionSettings> {
     let mut fields = Fields::of(node, "a function", problems)?;
     let name = fields.required("functionName", problems);
     let function_name = name.and_then(Node::scalar).unwrap_or_default().to_owned();
@@ -34,7 +32,9 @@ fn function(node: &Node, files: &mut Files, problems: &mut Problems) -> Option<F
     {
         problems.error(name, format!("a function's name is 1 to 64 letters, digits, `-` and `_`, not `{function_name}`"));
     }
-    let runtime = fields.required("runtime", problems).and_then(|node| runtime(node, problems));
+    let runtime_node = fields.required("runtime", problems);
+    let runtime_name = runtime_node.and_then(Node::scalar).unwrap_or_default().to_owned();
+    let runtime = runtime_node.and_then(|node| runtime(node, problems));
     let handler = fields.string("handler", problems);
     if handler.is_none() && matches!(runtime, Some((Runtime::Node | Runtime::Python, _))) {
         problems.error(node, "`handler` is missing: the file and the function in it, such as app.handler");
@@ -44,8 +44,9 @@ fn function(node: &Node, files: &mut Files, problems: &mut Problems) -> Option<F
     let environment = environment(&mut fields, problems);
     let timeout = fields.number("timeout", 1..=900, problems).unwrap_or(3);
     let memory_size = fields.number("memorySize", 128..=10_240, problems).unwrap_or(128);
+    let (init_timeout, idle_timeout) = own_timeouts(&mut fields, problems);
     let reserved_concurrency = fields.number("reservedConcurrentExecutions", 0..=10_000, problems);
-    let versions = versions(&mut fields, runtime.as_ref().map(|(runtime, _)| *runtime), files, problems);
+    let versions = versions(&mut fields, (code.as_deref(), runtime.as_ref().map(|(runtime, _)| *runtime)), files, problems);
     let aliases = aliases(&mut fields, &versions, problems);
     fields.ignore(&["description", "role", "architectures", "tags", "layers", "tracingConfig"]);
     fields.finish(problems);
@@ -53,7 +54,9 @@ fn function(node: &Node, files: &mut Files, problems: &mut Problems) -> Option<F
     let code_fingerprint = fingerprint(&code, files);
     Some(FunctionSettings {
         function_name,
+        region: region.to_owned(),
         runtime,
+        runtime_name,
         interpreter,
         handler: handler.unwrap_or_default(),
         code,
@@ -62,9 +65,22 @@ fn function(node: &Node, files: &mut Files, problems: &mut Problems) -> Option<F
         timeout: Duration::from_secs(timeout),
         memory_size,
         reserved_concurrency,
+        init_timeout,
+        idle_timeout,
         versions,
         aliases,
     })
+}
+
+/// What Lambda decides by itself: how long the first start may take, and how long a process is kept that nobody uses.
+fn own_timeouts(fields: &mut Fields<'_>, problems: &mut Problems) -> (Duration, Duration) {
+    let (mut init, mut idle) = (None, None);
+    if let Some(mut own) = fields.take("x-headgate").and_then(|node| Fields::of(node, "`x-headgate`", problems)) {
+        init = own.number("initTimeoutSeconds", 1..=900, problems);
+        idle = own.number("idleTimeoutSeconds", 0..=86_400, problems);
+        own.finish(problems);
+    }
+    (Duration::from_secs(init.unwrap_or(10)), Duration::from_secs(idle.unwrap_or(300)))
 }
 
 /// What runs it, and where that is. What is not there is a warning: only the calls of this function fail.
@@ -126,12 +142,20 @@ fn environment(fields: &mut Fields<'_>, problems: &mut Problems) -> Vec<(String,
     variables
 }
 
-fn versions(fields: &mut Fields<'_>, runtime: Option<Runtime>, files: &Files, problems: &mut Problems) -> Vec<Version> {
+fn versions(
+    fields: &mut Fields<'_>,
+    (latest, runtime): (Option<&Path>, Option<Runtime>),
+    files: &Files,
+    problems: &mut Problems,
+) -> Vec<Version> {
     let mut versions = Vec::new();
     for node in fields.list("versions", problems) {
         let Some(mut own) = Fields::of(node, "a version", problems) else { continue };
         let version = own.required_string("version", problems);
-        let code = own.required("codeUri", problems).and_then(|node| code(node, runtime, files, problems));
+        let code = match own.take("codeUri") {
+            Some(node) => code(node, runtime, files, problems),
+            None => latest.map(Path::to_owned),
+        };
         own.ignore(&["description"]);
         own.finish(problems);
         if let (Some(version), Some(code)) = (version, code) {
@@ -179,33 +203,8 @@ fn aliases(fields: &mut Fields<'_>, versions: &[Version], problems: &mut Problem
     aliases
 }
 
-/// Names, sizes and times of a directory's files: another text is other code. They are watched like files that were read.
+/// Names, sizes and times of a directory's files: another text is other code. The directory is watched.
 fn fingerprint(directory: &Path, files: &mut Files) -> String {
-    let mut text = String::new();
-    let mut pending = vec![directory.to_owned()];
-    let mut seen = 0;
-    while let Some(place) = pending.pop() {
-        let mut entries: Vec<_> = std::fs::read_dir(&place).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-        entries.sort();
-        for path in entries {
-            let Ok(about) = std::fs::symlink_metadata(&path) else { continue };
-            if about.is_dir() {
-                let is_cache = path.file_name().is_some_and(|name| name == "__pycache__" || name == ".git");
-                if !is_cache {
-                    pending.push(path);
-                }
-                continue;
-            }
-            seen += 1;
-            if seen > WATCHED {
-                return text;
-            }
-            text.push_str(&format!("{} {} {:?}\n", path.display(), about.len(), about.modified().ok()));
-            // What is packed with the code changes with it, and is too much to be read twice a second.
-            if !path.components().any(|part| part.as_os_str() == "node_modules") {
-                files.watch(path);
-            }
-        }
-    }
-    text
+    files.watch(directory.to_owned());
+    content_of(directory)
 }

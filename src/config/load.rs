@@ -62,7 +62,7 @@ fn read(root: &Node, files: &mut Files, problems: &mut Problems) -> Option<(Proc
     account.apis = account::apis(&known, &account, &State::read(&process.state_directory, problems), files, problems);
     account.usage_plans = usage_plans::usage_plans(&mut fields, &known, problems);
     account.api_keys = api_keys::api_keys(&mut fields, &account.usage_plans, files, problems);
-    account.functions = functions::functions(&mut fields, files, problems);
+    account.functions = functions::functions(&mut fields, &account.region, files, problems);
     account.iam_principals = iam_principals::iam_principals(&mut fields, problems);
     let beside = |node: &Node, path: &str| files.beside(node, path);
     account.domain_names = domain_names::domain_names(&mut fields, &known, &beside, problems);

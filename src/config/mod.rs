@@ -15,6 +15,8 @@ mod stage;
 pub mod state;
 mod tracing;
 mod usage_plans;
+mod watched;
 
 pub use load::{Loaded, load};
 pub use process::{Admin, Listener, Network, Process, Tls};
+pub use watched::watched;

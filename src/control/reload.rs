@@ -14,7 +14,7 @@ use crate::exchange::Answer;
 use crate::functions::{FunctionSettings, Functions};
 use crate::observe::{Metrics, Tracer};
 use crate::outbound::Client;
-use crate::outbound::aws::Aws;
+use crate::outbound::aws::{Aws, Sts};
 use crate::snapshot::{self, Authorizers, Current, Means, Snapshot};
 use crate::store::{Caches, Circuits, Clock, Embedded, MemoryQuotas, MemoryRates, QuotaStore};
 
@@ -67,12 +67,20 @@ pub fn compile(path: &Path, means: &Means<'_>) -> (Option<(Loaded, Snapshot)>, P
     (compiled, problems)
 }
 
+impl Reloaded {
+    /// The functions that run here.
+    #[must_use]
+    pub fn functions(&self) -> &[FunctionSettings] {
+        &self.functions
+    }
+}
+
 impl Gateway {
     /// A gateway that serves nothing yet.
     #[must_use]
     pub fn new(path: PathBuf, metrics: Arc<Metrics>, clock: fn() -> SystemTime, monotonic: Clock) -> Self {
         let client = Arc::new(Client::new());
-        let functions = Arc::new(Functions::new(std::env::temp_dir().join(format!("headgate-functions-{}", std::process::id()))));
+        let functions = Arc::new(Functions::new());
         let aws = Arc::new(Aws::new(Arc::clone(&client), functions, clock));
         let backends = Backends::new(Arc::clone(&client), Arc::clone(&aws));
         let rates = MemoryRates::new(monotonic.clone());
@@ -140,6 +148,7 @@ impl Gateway {
             tracer: tracer.as_ref(),
             circuits: &self.circuits,
         };
+        self.aws.roles().set_sts(Sts::of(&loaded.account));
         let snapshot = snapshot::compile(&loaded.account, &means, &mut problems);
         if problems.has_errors() {
             return Err(problems);
@@ -217,7 +226,8 @@ impl Gateway {
     pub fn apply(&self, reloaded: &mut Reloaded) {
         self.client.origins().set_vpc_links(&reloaded.vpc_links);
         self.client.origins().set_endpoints(reloaded.snapshot.endpoints());
-        self.aws.functions().apply(&reloaded.functions);
+        let published = reloaded.process.state_directory.join("functions");
+        self.aws.functions().apply(&reloaded.functions, &published);
         let tracer = reloaded.tracer.take();
         tracer.iter().for_each(|tracer| tracer.start());
         *self.tracer.lock().unwrap_or_else(PoisonError::into_inner) = tracer;

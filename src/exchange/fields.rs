@@ -137,6 +137,12 @@ impl Fields {
         self.0.iter().any(|field| field.name.is(name))
     }
 
+    /// The line at an index.
+    #[must_use]
+    pub fn get(&self, at: usize) -> Option<&Field> {
+        self.0.get(at)
+    }
+
     /// All lines in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Field> {
         self.0.iter()

@@ -3,6 +3,7 @@
 mod context;
 mod failure;
 mod fields;
+mod pieces;
 mod query;
 mod request;
 mod response;
@@ -11,6 +12,7 @@ mod trace;
 pub use context::{Authorizer, Context, Identity, IntegrationFacts, ResourceFacts, StageFacts, format_request_id};
 pub use failure::{Failure, ResponseType};
 pub use fields::{Field, FieldName, Fields};
+pub use pieces::{BrokenOff, PieceSender, Pieces};
 pub use query::{Query, decode_form, encode_form, encode_path_segment};
 pub use request::{Endpoint, EndpointRequest, Forward, MethodRequest, PathParameters, Peer, Request, Scheme};
 pub use response::{Answer, EndpointResponse, Overrides, RequestOverride, Response, ResponseOverride};

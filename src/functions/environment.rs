@@ -1,101 +1,177 @@
 //! One execution environment: a process, and the Runtime API that it alone speaks to.
 
-use std::path::Path;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Call;
-use super::function::FunctionSettings;
-use super::process::{LogTail, Process};
-use super::runtime_api::{Invocation, RuntimeApi};
+use super::answer::Outcome;
+use super::process::{Process, Start};
+use super::runtime_api::{Invocation, Posted, RuntimeApi, Written};
+use crate::exchange::Pieces;
 
-/// A process must ask for its first event within this time.
-const INIT: Duration = Duration::from_secs(10);
-
-/// What came of a call.
-#[derive(Debug)]
-pub(super) enum Outcome {
-    /// The function returned.
-    Returned(Bytes),
-    /// It told how it failed; the process can be used again.
-    Failed(Bytes),
-    /// The process ended; how, in Lambda's words.
-    Exited(String),
-    /// It did not answer in time; the request's id.
-    TimedOut(String),
-    /// It returned more than Lambda takes.
-    TooLarge,
-    /// There is no process: why.
-    CannotStart(String),
-}
-
-/// What a process is started with.
-pub(super) struct Start<'a> {
-    pub(super) settings: &'a FunctionSettings,
-    pub(super) version: &'a str,
-    pub(super) code: &'a Path,
-    pub(super) directory: &'a Path,
-}
+/// An answer that is on its way when its process ends is waited for this long.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+/// Of a result that is streamed to somebody who wants it whole, in bytes.
+const RESULT: usize = 6_291_556;
 
 /// A process that waits for events. Dropping it ends it, with everything that it started.
 #[derive(Debug)]
 pub(super) struct Environment {
     api: Arc<RuntimeApi>,
     process: Process,
+    /// In bytes.
+    memory: u64,
+    init: Duration,
+    has_served: bool,
     used: Instant,
+}
+
+/// What an event came to.
+pub(super) enum Invoked {
+    /// All of it is known.
+    Whole(Outcome),
+    /// A response that the process is still writing.
+    Streams(Streamed),
+}
+
+/// A response that is being written.
+pub(super) struct Streamed {
+    pub(super) pieces: Pieces,
+    ended: oneshot::Receiver<Written>,
+    deadline: Instant,
 }
 
 impl Environment {
     /// Starts a process, and waits until it asks for its first event.
-    pub(super) async fn start(start: &Start<'_>) -> Result<Self, Outcome> {
-        let api = RuntimeApi::listen().await.map_err(|error| Outcome::CannotStart(format!("the Runtime API cannot be served: {error}")))?;
-        let process = Process::start(start, api.address()).map_err(Outcome::CannotStart)?;
-        tokio::select! {
-            ready = api.ready() => match ready {
-                Ok(()) => Ok(Self { api, process, used: Instant::now() }),
-                Err(report) => Err(Outcome::Failed(report)),
-            },
-            how = process.exited() => match api.init_error() {
-                Some(report) => Err(Outcome::Failed(report)),
-                None => Err(Outcome::Exited(format!("RequestId: unknown Error: {how}"))),
-            },
-            () = tokio::time::sleep(INIT.max(start.settings.timeout)) => Err(Outcome::TimedOut("unknown".to_owned())),
+    pub(super) async fn start(start: &Start<'_>, within: Duration) -> Result<Self, Outcome> {
+        let started = Instant::now();
+        let api = RuntimeApi::listen().await;
+        let api = api.map_err(|error| Outcome::CannotStart(format!("the Runtime API cannot be served: {error}")))?;
+        let process = Process::start(start, api.address())?;
+        let memory = u64::from(start.settings.memory_size) << 20;
+        let mut environment = Self { api, process, memory, init: Duration::ZERO, has_served: false, used: started };
+        match environment.guard(environment.api.ready(), started + within).await {
+            Ok(Ok(())) => {}
+            Ok(Err(report)) => return Err(Outcome::Failed(report)),
+            Err(outcome) => return Err(environment.api.init_error().map_or(outcome, Outcome::Failed)),
         }
+        environment.init = started.elapsed();
+        Ok(environment)
     }
 
-    /// Gives the process an event, and waits for its answer.
-    pub(super) async fn invoke(&self, request_id: &str, call: &Call, timeout: Duration) -> Outcome {
+    /// Gives the process an event, and waits for its answer, or for the beginning of one.
+    pub(super) async fn invoke(&self, request_id: &Arc<str>, call: &Call, since: Instant, timeout: Duration) -> Invoked {
         let (answer, answered) = oneshot::channel();
-        let deadline_ms = call.now_ms + u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        let deadline = Instant::now() + timeout;
+        let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let invocation = Invocation {
-            request_id: request_id.to_owned(),
-            deadline_ms,
-            invoked_arn: call.invoked_arn.to_string(),
-            trace_id: call.trace_id.as_deref().unwrap_or_default().to_owned(),
+            request_id: Arc::clone(request_id),
+            deadline_ms: call.now_ms.saturating_add(milliseconds(deadline.duration_since(since))),
+            invoked_arn: call.invoked_arn.clone(),
+            trace_id: call.trace_id.clone(),
+            client_context: call.client_context.clone(),
             payload: if call.payload.is_empty() { Bytes::from_static(b"{}") } else { call.payload.clone() },
         };
         self.process.log().begin(request_id);
         self.api.give(invocation, answer);
-        let outcome = tokio::select! {
-            // An answer that came with the process' end counts.
-            biased;
-            answered = answered => answered.unwrap_or_else(|_| Outcome::Exited("the Runtime API was given up".to_owned())),
-            how = self.process.exited() => Outcome::Exited(format!("RequestId: {request_id} Error: {how}")),
-            () = tokio::time::sleep(timeout) => Outcome::TimedOut(request_id.to_owned()),
+        match self.guard(answered, deadline).await {
+            Ok(Ok(Posted::Whole(outcome))) => Invoked::Whole(outcome),
+            Ok(Ok(Posted::Streams(pieces, ended))) => Invoked::Streams(Streamed { pieces, ended, deadline }),
+            Ok(Err(_)) => Invoked::Whole(Outcome::Exited("Runtime exited without providing a reason".to_owned())),
+            Err(Outcome::Exited(_)) if self.api.waits() => Invoked::Whole(Outcome::NotTaken),
+            Err(outcome) => Invoked::Whole(outcome),
+        }
+    }
+
+    /// Waits until a response that is being written by is written.
+    pub(super) async fn written(&self, ended: oneshot::Receiver<Written>, deadline: Instant) -> Option<Written> {
+        self.guard(ended, deadline).await.ok()?.ok()
+    }
+
+    /// The whole of a response that is being written.
+    pub(super) async fn collect(&self, streamed: Streamed) -> Outcome {
+        let Streamed { mut pieces, ended, deadline } = streamed;
+        let whole = async {
+            let mut whole = BytesMut::new();
+            loop {
+                match pieces.next().await {
+                    Ok(None) => return Outcome::Returned(whole.freeze()),
+                    Ok(Some(piece)) if whole.len() + piece.len() > RESULT => return Outcome::TooLarge,
+                    Ok(Some(piece)) => whole.extend_from_slice(&piece),
+                    Err(broken) => return Outcome::Failed(failure(&broken.0)),
+                }
+            }
         };
-        self.api.forget();
-        outcome
+        let telling = async {
+            if let Ok(written) = ended.await {
+                written.tell().await;
+            }
+            std::future::pending::<Outcome>().await
+        };
+        let read = async {
+            tokio::select! {
+                outcome = whole => outcome,
+                outcome = telling => outcome,
+            }
+        };
+        self.guard(read, deadline).await.unwrap_or_else(|outcome| outcome)
     }
 
+    /// Waits for some work of the process', as long as it lives, within its time and its memory.
+    async fn guard<T>(&self, work: impl Future<Output = T>, deadline: Instant) -> Result<T, Outcome> {
+        tokio::pin!(work);
+        tokio::select! {
+            biased;
+            done = &mut work => Ok(done),
+            how = self.process.exited() => tokio::time::timeout(LAST_WORDS, work).await.map_err(|_| Outcome::Exited(how)),
+            () = tokio::time::sleep_until(deadline) => Err(Outcome::TimedOut),
+            () = self.process.outgrown(self.memory) => Err(Outcome::OutOfMemory),
+        }
+    }
+
+    /// The end of what the function wrote to its log for the request.
     pub(super) fn log_tail(&self) -> String {
-        LogTail::text(self.process.log())
+        self.process.log().settle()
     }
 
-    pub(super) fn idle_for(&self) -> Duration {
-        self.used.elapsed()
+    /// How long the start took, told once.
+    pub(super) fn init(&mut self) -> Option<Duration> {
+        (!std::mem::replace(&mut self.has_served, true)).then_some(self.init)
     }
+
+    pub(super) fn memory_used(&self) -> u64 {
+        self.process.memory()
+    }
+
+    /// From now on nobody uses it.
+    pub(super) fn rest(&mut self) {
+        self.used = Instant::now();
+    }
+
+    /// Whether it is of no more use: it ended, or nobody used it for this long.
+    pub(super) fn is_over(&self, after: Duration) -> bool {
+        self.process.has_exited() || self.used.elapsed() >= after
+    }
+}
+
+impl Streamed {
+    /// What tells that it is written, and until when it may take.
+    pub(super) fn split(self) -> (Pieces, oneshot::Receiver<Written>, Instant) {
+        (self.pieces, self.ended, self.deadline)
+    }
+}
+
+/// An error object: the function's own, or what is known.
+fn failure(reason: &str) -> Bytes {
+    let is_own = serde_json::from_str::<serde_json::Value>(reason).is_ok_and(|value| value.is_object());
+    if is_own {
+        return Bytes::copy_from_slice(reason.as_bytes());
+    }
+    json!({ "errorType": "Runtime.TruncatedResponse", "errorMessage": reason }).to_string().into()
 }

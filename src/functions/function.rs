@@ -1,197 +1,215 @@
-//! One function: its versions, their warm environments, and which of them a call gets.
+//! One function: its warm environments, and which of them a call gets.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
-use serde_json::json;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
-use super::environment::{Environment, Outcome, Start};
-use super::{Answer, Call};
+use super::answer::{Answer, Outcome, PAYLOAD};
+use super::environment::{Environment, Invoked};
+use super::log::{Report, framed};
+use super::process::Start;
+use super::settings::FunctionSettings;
+use super::{Call, Streamed};
+use crate::exchange::format_request_id;
 
-/// A function as `AWS::Lambda::Function` describes it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FunctionSettings {
-    /// Its name.
-    pub function_name: String,
-    /// What runs it.
-    pub runtime: Runtime,
-    /// The program that runs the bootstrap of this program's own; of no meaning to `provided.*`.
-    pub interpreter: PathBuf,
-    /// `module.function`; nothing to `provided.*`.
-    pub handler: String,
-    /// The directory of its code, `$LATEST`.
-    pub code: PathBuf,
-    /// When that directory's content changed last, as text: another one is another function.
-    pub code_fingerprint: String,
-    /// `environment.variables`.
-    pub environment: Vec<(String, String)>,
-    /// How long a call may take.
-    pub timeout: Duration,
-    /// In MiB.
-    pub memory_size: u32,
-    /// Calls at one time; nothing: two for each processor.
-    pub reserved_concurrency: Option<u32>,
-    /// Copies that stay as they are.
-    pub versions: Vec<Version>,
-    /// Names of versions.
-    pub aliases: Vec<Alias>,
-}
-
-/// A published version.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Version {
-    /// Its number.
-    pub version: String,
-    /// Its code.
-    pub code: PathBuf,
-}
-
-/// A name for one version, or for two by weight.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Alias {
-    /// The name.
-    pub name: String,
-    /// The version.
-    pub function_version: String,
-    /// Another version, and its share from 0 to 1.
-    pub additional: Option<(String, f64)>,
-}
-
-/// What runs a function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Runtime {
-    /// Any `bootstrap` that speaks the Runtime API.
-    Provided,
-    /// Node.js, through a bootstrap of this program's own.
-    Node,
-    /// Python, likewise.
-    Python,
-}
+/// Processes that are tried for one event: each of those before ended before it had taken it.
+const TRIED: usize = 3;
 
 /// A running function.
 #[derive(Debug)]
 pub(super) struct Function {
     settings: FunctionSettings,
+    /// With copies in the place of versions' code.
+    published: FunctionSettings,
     directory: PathBuf,
+    /// Processes that may start at one time, of all functions together.
+    starts: Arc<Semaphore>,
     /// Warm environments by version; the last that was used is the next that is.
     idle: Mutex<HashMap<Box<str>, Vec<Environment>>>,
     busy: AtomicUsize,
     retired: AtomicBool,
 }
 
-const LATEST: &str = "$LATEST";
-
 impl Function {
-    pub(super) fn new(settings: FunctionSettings, directory: PathBuf) -> Self {
-        Self { settings, directory, idle: Mutex::default(), busy: AtomicUsize::new(0), retired: AtomicBool::new(false) }
+    pub(super) fn new(settings: FunctionSettings, published: FunctionSettings, directory: PathBuf, starts: Arc<Semaphore>) -> Self {
+        Self { settings, published, directory, starts, idle: Mutex::default(), busy: AtomicUsize::new(0), retired: AtomicBool::new(false) }
     }
 
     pub(super) fn is(&self, settings: &FunctionSettings) -> bool {
         self.settings == *settings
     }
 
+    fn idle(&self) -> std::sync::MutexGuard<'_, HashMap<Box<str>, Vec<Environment>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Lets no environment be used again.
     pub(super) fn retire(&self) {
-        self.retired.store(true, Ordering::Relaxed);
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.retired.store(true, Ordering::SeqCst);
+        let idle = std::mem::take(&mut *self.idle());
+        drop(idle);
     }
 
-    pub(super) fn end_idle(&self, after: Duration) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.values_mut().for_each(|environments| environments.retain(|environment| environment.idle_for() < after));
-    }
-
-    /// The version that a qualifier means, by chance where an alias is weighted.
-    fn version(&self, qualifier: Option<&str>, random: u128) -> Option<Box<str>> {
-        let qualifier = qualifier.unwrap_or(LATEST);
-        if qualifier == LATEST || self.settings.versions.iter().any(|version| version.version == qualifier) {
-            return Some(qualifier.into());
+    /// Ends what ended by itself, and what nobody used for long.
+    pub(super) fn end_idle(&self) {
+        let mut over = Vec::new();
+        for environments in self.idle().values_mut() {
+            over.extend(environments.extract_if(.., |environment| environment.is_over(self.settings.idle_timeout)));
         }
-        let alias = self.settings.aliases.iter().find(|alias| alias.name == qualifier)?;
-        let share = ((random >> 11) as u64 >> 11) as f64 / (1_u64 << 53) as f64;
-        Some(match &alias.additional {
-            Some((version, weight)) if share < *weight => version.as_str().into(),
-            _ => alias.function_version.as_str().into(),
-        })
+        drop(over);
     }
 
-    fn code(&self, version: &str) -> &PathBuf {
-        self.settings.versions.iter().find(|known| known.version == version).map_or(&self.settings.code, |version| &version.code)
+    fn code(&self, version: &str) -> &Path {
+        let published = self.published.versions.iter().find(|known| known.version == version);
+        published.map_or(&self.published.code, |version| &version.code)
     }
 
-    pub(super) async fn invoke(&self, call: Call) -> Answer {
-        let Some(version) = self.version(call.qualifier.as_deref(), call.random) else {
-            return refused(404, "ResourceNotFoundException", &format!("Function not found: {}", call.invoked_arn));
+    /// Calls the function; with a stream where it writes one and the caller reads it.
+    pub(super) async fn invoke(self: Arc<Self>, call: Call) -> Streamed {
+        let Some(version) = self.settings.version(call.qualifier.as_deref(), call.random) else {
+            return Answer::not_found(&call.invoked_arn).into();
         };
+        if call.payload.len() > PAYLOAD {
+            return Answer::too_large(call.payload.len()).into();
+        }
+        if !call.is_json
+            && !call.payload.is_empty()
+            && let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&call.payload)
+        {
+            return Answer::no_json(&error).into();
+        }
         let limit = self.settings.reserved_concurrency.map_or_else(default_concurrency, |limit| limit as usize);
-        let Some(_turn) = Turn::take(&self.busy, limit) else {
-            return throttled();
+        let Some(turn) = Turn::take(&self, limit) else {
+            return Answer::throttled(self.settings.reserved_concurrency.is_some()).into();
         };
-        let warm = self.idle.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&version).and_then(Vec::pop);
-        let started = match warm {
-            Some(environment) => Ok(environment),
-            None => self.start(&version).await,
+        let request_id: Arc<str> = format_request_id(call.random).into();
+        let since = Instant::now();
+        let (environment, invoked) = match self.run(&version, &request_id, &call, since).await {
+            Ok(ran) => ran,
+            Err(outcome) => return outcome.answer(&request_id, self.settings.timeout, version).into(),
         };
-        let environment = match started {
-            Ok(environment) => environment,
-            Err(outcome) => return self.answer(outcome, version, String::new()),
+        let outcome = match invoked {
+            Invoked::Whole(outcome) => outcome,
+            Invoked::Streams(streamed) if call.streams => {
+                let (pieces, ended, deadline) = streamed.split();
+                let answer = Outcome::Returned(bytes::Bytes::new()).answer(&request_id, self.settings.timeout, version.clone());
+                tokio::spawn(async move {
+                    if let Some(written) = environment.written(ended, deadline).await {
+                        turn.0.keep(version, environment);
+                        drop(turn);
+                        written.tell().await;
+                    }
+                });
+                return Streamed { answer, pieces: Some(pieces) };
+            }
+            Invoked::Streams(streamed) => environment.collect(streamed).await,
         };
-        let request_id = format_id(call.random);
-        let outcome = environment.invoke(&request_id, &call, self.settings.timeout).await;
-        let log_tail = environment.log_tail();
-        // What answered is used again; what did not is ended with everything that it started.
-        if matches!(outcome, Outcome::Returned(_) | Outcome::Failed(_)) && !self.retired.load(Ordering::Relaxed) {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).entry(version.clone()).or_default().push(environment);
-        }
-        self.answer(outcome, version, log_tail)
+        self.end(environment, outcome, version, &Ran { request_id: &request_id, call: &call, since }).into()
     }
 
-    /// Starts a process. One that ends while it starts is started once more, as Lambda does.
+    /// What is told of a call, and what becomes of its environment: what answered is used again; what did not is ended with everything that it
+    /// started.
+    fn end(&self, mut environment: Environment, outcome: Outcome, version: Box<str>, ran: &Ran<'_>) -> Answer {
+        let lines = environment.log_tail();
+        let init = environment.init();
+        let log_tail = if ran.call.tail {
+            let report = Report {
+                request_id: ran.request_id,
+                version: &version,
+                duration: ran.since.elapsed(),
+                init,
+                memory_size: self.settings.memory_size,
+                memory_used: environment.memory_used(),
+            };
+            framed(&lines, &report)
+        } else {
+            String::new()
+        };
+        if outcome.leaves_process() {
+            self.keep(version.clone(), environment);
+        }
+        Answer { log_tail, ..outcome.answer(ran.request_id, self.settings.timeout, version) }
+    }
+
+    /// An environment that others may use from now on.
+    fn keep(&self, version: Box<str>, mut environment: Environment) {
+        environment.rest();
+        let mut idle = self.idle();
+        if self.retired.load(Ordering::SeqCst) {
+            drop(idle);
+            return;
+        }
+        match idle.get_mut(&version) {
+            Some(environments) => environments.push(environment),
+            None => drop(idle.insert(version, vec![environment])),
+        }
+    }
+
+    /// Finds an environment that takes the event.
+    async fn run(&self, version: &str, request_id: &Arc<str>, call: &Call, since: Instant) -> Result<(Environment, Invoked), Outcome> {
+        for _ in 0..TRIED {
+            let environment = match self.warm(version) {
+                Some(environment) => environment,
+                None => self.start(version).await?,
+            };
+            match environment.invoke(request_id, call, since, self.settings.timeout).await {
+                Invoked::Whole(Outcome::NotTaken) => {}
+                invoked => return Ok((environment, invoked)),
+            }
+        }
+        Err(Outcome::NotTaken)
+    }
+
+    fn warm(&self, version: &str) -> Option<Environment> {
+        let mut ended = Vec::new();
+        let mut idle = self.idle();
+        let environments = idle.get_mut(version)?;
+        let found = loop {
+            match environments.pop() {
+                Some(environment) if environment.is_over(std::time::Duration::MAX) => ended.push(environment),
+                other => break other,
+            }
+        };
+        drop(idle);
+        found
+    }
+
+    /// Starts a process. One that ends or takes too long while it starts is started once more under the function's own time, as Lambda does.
     async fn start(&self, version: &str) -> Result<Environment, Outcome> {
-        let start = Start { settings: &self.settings, version, code: self.code(version), directory: &self.directory };
-        match Environment::start(&start).await {
-            Err(Outcome::Exited(_)) => Environment::start(&start).await,
+        // It is never closed.
+        let _turn = self.starts.acquire().await;
+        let start = Start { settings: &self.published, version, code: self.code(version), directory: &self.directory };
+        match Environment::start(&start, self.settings.init_timeout).await {
+            Err(Outcome::Exited(_) | Outcome::TimedOut) => Environment::start(&start, self.settings.timeout).await,
             other => other,
         }
     }
+}
 
-    fn answer(&self, outcome: Outcome, executed_version: Box<str>, log_tail: String) -> Answer {
-        let failed = |kind: &str, message: String| Bytes::from(json!({ "errorType": kind, "errorMessage": message }).to_string());
-        let (function_error, payload) = match outcome {
-            Outcome::Returned(payload) => (false, payload),
-            Outcome::Failed(payload) => (true, payload),
-            Outcome::Exited(how) => (true, failed("Runtime.ExitError", how)),
-            Outcome::TimedOut(request_id) => {
-                let seconds = self.settings.timeout.as_secs_f64();
-                (true, failed("Sandbox.Timedout", format!("RequestId: {request_id} Error: Task timed out after {seconds:.2} seconds")))
-            }
-            Outcome::TooLarge => {
-                let message = "Response payload size exceeded maximum allowed payload size (6291556 bytes).";
-                (true, failed("Function.ResponseSizeTooLarge", message.to_owned()))
-            }
-            Outcome::CannotStart(why) => return refused(502, "InvalidRuntimeException", &why),
-        };
-        Answer { status: 200, function_error, payload, executed_version, log_tail, error_type: None }
-    }
+/// A call that ran.
+struct Ran<'r> {
+    request_id: &'r str,
+    call: &'r Call,
+    since: Instant,
 }
 
 /// A place among the calls that may run at one time.
-struct Turn<'b>(&'b AtomicUsize);
+struct Turn(Arc<Function>);
 
-impl<'b> Turn<'b> {
-    fn take(busy: &'b AtomicUsize, limit: usize) -> Option<Self> {
-        let taken = busy.fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| (count < limit).then_some(count + 1));
-        taken.is_ok().then_some(Self(busy))
+impl Turn {
+    fn take(function: &Arc<Function>, limit: usize) -> Option<Self> {
+        let taken = function.busy.fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| (count < limit).then_some(count + 1));
+        taken.is_ok().then(|| Self(Arc::clone(function)))
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for Turn {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        self.0.busy.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -200,69 +218,36 @@ fn default_concurrency() -> usize {
     std::thread::available_parallelism().map_or(8, |processors| (processors.get() * 2).max(8))
 }
 
-fn refused(status: u16, error_type: &'static str, message: &str) -> Answer {
-    let payload = json!({ "Type": "User", "Message": message }).to_string().into();
-    Answer {
-        status,
-        function_error: false,
-        payload,
-        executed_version: LATEST.into(),
-        log_tail: String::new(),
-        error_type: Some(error_type),
-    }
-}
-
-fn throttled() -> Answer {
-    let payload = json!({ "Type": "User", "message": "Rate Exceeded.", "Reason": "ReservedFunctionConcurrentInvocationLimitExceeded" });
-    Answer { payload: payload.to_string().into(), ..refused(429, "TooManyRequestsException", "") }
-}
-
-/// A request's id, in the form of a UUID.
-fn format_id(random: u128) -> String {
-    let hex = format!("{random:032x}");
-    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
-    format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
-}
-
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
-
-    fn settings() -> FunctionSettings {
-        FunctionSettings {
-            function_name: "f".into(),
-            runtime: Runtime::Provided,
-            interpreter: PathBuf::new(),
-            handler: String::new(),
-            code: "latest".into(),
-            code_fingerprint: String::new(),
-            environment: Vec::new(),
-            timeout: Duration::from_secs(3),
-            memory_size: 128,
-            reserved_concurrency: Some(0),
-            versions: ["1", "2"].map(|version| Version { version: version.into(), code: version.into() }).to_vec(),
-            aliases: vec![Alias { name: "prod".into(), function_version: "1".into(), additional: Some(("2".into(), 0.25)) }],
-        }
-    }
-
-    #[test]
-    fn qualifiers_mean_versions() {
-        let function = Function::new(settings(), PathBuf::new());
-        assert_eq!(function.version(None, 0).as_deref(), Some(LATEST));
-        assert_eq!(function.version(Some("2"), 0).as_deref(), Some("2"));
-        assert_eq!(function.version(Some("nobody"), 0), None);
-        assert_eq!((function.code("2"), function.code(LATEST)), (&PathBuf::from("2"), &PathBuf::from("latest")));
-        let second = (0..1000).filter(|_| function.version(Some("prod"), fastrand::u128(..)).as_deref() == Some("2")).count();
-        assert!((180..320).contains(&second), "{second} of 1000 at a weight of 0.25");
-    }
+    use crate::functions::settings::tests::settings;
 
     #[tokio::test]
     async fn a_reservation_of_nothing_runs_nothing() {
-        let function = Function::new(settings(), PathBuf::new());
-        let call = Call { qualifier: None, payload: Bytes::new(), trace_id: None, invoked_arn: "arn".into(), now_ms: 0, random: 7 };
-        let answer = function.invoke(call.clone()).await;
-        assert_eq!((answer.status, answer.error_type), (429, Some("TooManyRequestsException")));
-        let answer = function.invoke(Call { qualifier: Some("x".into()), ..call }).await;
-        assert_eq!(answer.status, 404);
+        let function = Arc::new(Function::new(settings(), settings(), PathBuf::new(), Arc::new(Semaphore::new(1))));
+        assert_eq!((function.code("2"), function.code("$LATEST")), (Path::new("2"), Path::new("latest")));
+        let call = Call {
+            qualifier: None,
+            payload: Bytes::from_static(b"{}"),
+            is_json: false,
+            trace_id: None,
+            client_context: None,
+            invoked_arn: "arn".into(),
+            streams: false,
+            tail: false,
+            now_ms: 0,
+            random: 7,
+        };
+        let status = async |call: Call| {
+            let answer = Arc::clone(&function).invoke(call).await.answer;
+            (answer.status, answer.error_type)
+        };
+        assert_eq!(status(call.clone()).await, (429, Some("TooManyRequestsException")));
+        assert_eq!(status(Call { qualifier: Some("x".into()), ..call.clone() }).await, (404, Some("ResourceNotFoundException")));
+        assert_eq!(status(Call { payload: Bytes::from_static(b"{"), ..call.clone() }).await.0, 400);
+        assert_eq!(status(Call { payload: vec![b' '; PAYLOAD + 1].into(), ..call }).await.0, 413);
     }
 }

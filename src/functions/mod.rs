@@ -2,28 +2,40 @@
 //!
 //! It knows nothing of the gateway. What a caller sees is what Lambda's `Invoke` answers.
 
+mod answer;
 mod environment;
+mod family;
 mod function;
+mod log;
 mod process;
+mod published;
 mod runtime_api;
+mod settings;
+mod variables;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use tokio::sync::Semaphore;
 
+pub use answer::Answer;
 use function::Function;
-pub use function::{Alias, FunctionSettings, Runtime, Version};
+pub use settings::{Alias, FunctionSettings, Runtime, Version};
+
+use crate::exchange::Pieces;
 
 /// Every function that runs here.
 #[derive(Debug)]
 pub struct Functions {
     known: ArcSwap<HashMap<Box<str>, Arc<Function>>>,
-    /// Where processes have their own directories.
+    /// Where processes have their own directories; made for the first function.
     directory: PathBuf,
+    starts: Arc<Semaphore>,
     reaper: Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
 
@@ -34,31 +46,37 @@ pub struct Call {
     pub qualifier: Option<Box<str>>,
     /// The event.
     pub payload: Bytes,
+    /// Whether the event is known to be JSON.
+    pub is_json: bool,
     /// `X-Amzn-Trace-Id`.
     pub trace_id: Option<Box<str>>,
+    /// `X-Amz-Client-Context`, decoded.
+    pub client_context: Option<Box<str>>,
     /// The ARN that the function is told it was called by.
     pub invoked_arn: Box<str>,
+    /// Whether a response is wanted as the function writes it.
+    pub streams: bool,
+    /// Whether the end of the function's log is wanted.
+    pub tail: bool,
     /// The time, in milliseconds since 1970.
     pub now_ms: u64,
     /// Evenly distributed over all its values: which version a weighted alias means, and the request's id.
     pub random: u128,
 }
 
-/// What came of it, as `Invoke` answers.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    /// 200 also when the function failed; 429 and its like when it did not run.
-    pub status: u16,
-    /// Whether the function failed.
-    pub function_error: bool,
-    /// What it returned, or how it failed.
-    pub payload: Bytes,
-    /// The version that ran.
-    pub executed_version: Box<str>,
-    /// The last of what it wrote to its log.
-    pub log_tail: String,
-    /// `x-amzn-ErrorType` of a refusal.
-    pub error_type: Option<&'static str>,
+/// An answer, and the response that is still being written where the function streams one.
+#[derive(Debug)]
+pub struct Streamed {
+    /// What is known; its payload is empty where there are pieces.
+    pub answer: Answer,
+    /// The response as the function writes it.
+    pub pieces: Option<Pieces>,
+}
+
+impl From<Answer> for Streamed {
+    fn from(answer: Answer) -> Self {
+        Self { answer, pieces: None }
+    }
 }
 
 /// A function's name, and its qualifier, of a name or an ARN with one or without.
@@ -69,44 +87,58 @@ pub fn name_of(function: &str) -> (&str, Option<&str>) {
     rest.split_once(':').map_or((rest, None), |(name, qualifier)| (name, Some(qualifier)))
 }
 
-/// Environments that nobody used are ended after this time.
-const IDLE: Duration = Duration::from_secs(300);
-/// How often they are looked for.
-const REAP: Duration = Duration::from_secs(10);
+/// How often processes are looked for that nobody needs.
+const REAP: Duration = Duration::from_secs(1);
+
+impl Default for Functions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Functions {
-    /// No functions. Their processes' directories are made below `directory`.
+    /// No functions.
     #[must_use]
-    pub fn new(directory: PathBuf) -> Self {
-        Self { known: ArcSwap::default(), directory, reaper: Mutex::default() }
+    pub fn new() -> Self {
+        // A name that nobody can have taken before.
+        let directory = std::env::temp_dir().join(format!("headgate-functions-{:032x}", fastrand::u128(..)));
+        let starts = std::thread::available_parallelism().map_or(2, |processors| processors.get().max(2));
+        Self { known: ArcSwap::default(), directory, starts: Arc::new(Semaphore::new(starts)), reaper: Mutex::default() }
     }
 
     /// Takes the functions of a configuration over. One that did not change keeps its warm processes; those of one that did end with what
-    /// they are doing.
-    pub fn apply(self: &Arc<Self>, settings: &[FunctionSettings]) {
+    /// they are doing. Versions are published below `published`.
+    pub fn apply(self: &Arc<Self>, settings: &[FunctionSettings], published: &Path) {
         let old = self.known.load();
         let mut known = HashMap::new();
         for settings in settings {
             let same = old.get(&*settings.function_name).filter(|old| old.is(settings));
-            let function = same.cloned().unwrap_or_else(|| Arc::new(Function::new(settings.clone(), self.directory.clone())));
+            let function = same.cloned().unwrap_or_else(|| {
+                let copies = published::published(settings, published);
+                Arc::new(Function::new(settings.clone(), copies, self.directory.clone(), Arc::clone(&self.starts)))
+            });
             known.insert(settings.function_name.as_str().into(), function);
         }
         let gone: Vec<_> = old.iter().filter(|(name, function)| !known.get(*name).is_some_and(|new| Arc::ptr_eq(new, function))).collect();
         gone.iter().for_each(|(_, function)| function.retire());
         self.known.store(Arc::new(known));
-        self.reap();
+        self.begin();
     }
 
-    /// Ends what nobody uses, from the first function on.
-    fn reap(self: &Arc<Self>) {
+    /// From the first function on: a directory of our own, and somebody who ends what nobody uses.
+    fn begin(self: &Arc<Self>) {
         let mut reaper = self.reaper.lock().unwrap_or_else(PoisonError::into_inner);
         if reaper.is_some() || self.known.load().is_empty() {
             return;
         }
+        // One that is there already may be somebody else's, who would see and change what functions are started with.
+        if let Err(error) = std::fs::DirBuilder::new().mode(0o700).create(&self.directory) {
+            tracing::error!("{} cannot be made, so no function starts: {error}", self.directory.display());
+        }
         let functions = Arc::downgrade(self);
         *reaper = Some(tokio::spawn(async move {
             while let Some(functions) = functions.upgrade() {
-                functions.known.load().values().for_each(|function| function.end_idle(IDLE));
+                functions.known.load().values().for_each(|function| function.end_idle());
                 drop(functions);
                 tokio::time::sleep(REAP).await;
             }
@@ -119,8 +151,8 @@ impl Functions {
         self.known.load().contains_key(name)
     }
 
-    /// Calls a function, and waits for its answer; nothing where none of the name runs here.
-    pub async fn invoke(&self, name: &str, call: Call) -> Option<Answer> {
+    /// Calls a function, and waits for its answer, or for the beginning of one that is streamed; nothing where none of the name runs here.
+    pub async fn invoke(&self, name: &str, call: Call) -> Option<Streamed> {
         let function = self.known.load().get(name).cloned()?;
         Some(function.invoke(call).await)
     }
@@ -128,6 +160,25 @@ impl Functions {
     /// Ends every process.
     pub fn end(&self) {
         self.known.load().values().for_each(|function| function.retire());
-        let _ = std::fs::remove_dir_all(&self.directory);
+        if self.reaper.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+            let _ = std::fs::remove_dir_all(&self.directory);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_told_from_qualifiers() {
+        for (function, expected) in [
+            ("f", ("f", None)),
+            ("f:prod", ("f", Some("prod"))),
+            ("123456789012:function:f", ("f", None)),
+            ("arn:aws:lambda:us-east-1:123456789012:function:f:3", ("f", Some("3"))),
+        ] {
+            assert_eq!(name_of(function), expected, "{function}");
+        }
     }
 }

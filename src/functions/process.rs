@@ -4,100 +4,98 @@
 //! inherited descriptors (the standard library opens all of them close-on-exec), limits. It is no sandbox: it may read what the user may read.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, prlimit};
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use tokio::process::Command;
 use tokio::sync::watch;
 
-use super::environment::Start;
-use super::function::Runtime;
+use super::answer::Outcome;
+use super::family;
+use super::log::Log;
+use super::settings::{FunctionSettings, Runtime};
+use super::variables::variables;
 
 const PYTHON: &str = include_str!("bootstrap/bootstrap.py");
 const NODE: &str = include_str!("bootstrap/bootstrap.cjs");
-/// Of a function's log, in bytes: what `X-Amz-Log-Result` holds.
-const TAIL: usize = 4096;
-/// Of one line of it, in bytes.
-const LINE: usize = 8192;
+
+/// How often the memory of a process at work is looked at.
+const MEMORY: Duration = Duration::from_millis(100);
+
+/// What a process is started with.
+pub(super) struct Start<'a> {
+    pub(super) settings: &'a FunctionSettings,
+    pub(super) version: &'a str,
+    pub(super) code: &'a Path,
+    pub(super) directory: &'a Path,
+}
 
 /// A process and everything that it starts.
 #[derive(Debug)]
 pub(super) struct Process {
-    group: Option<Pid>,
+    pid: Option<Pid>,
     directory: PathBuf,
     ended: watch::Receiver<Option<String>>,
-    log: Arc<LogTail>,
-}
-
-/// The last of what a function wrote.
-#[derive(Debug, Default)]
-pub(super) struct LogTail(Mutex<(String, String)>);
-
-impl LogTail {
-    /// Lines from now on belong to this request.
-    pub(super) fn begin(&self, request_id: &str) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (request_id.to_owned(), String::new());
-    }
-
-    fn line(&self, function: &str, line: &str) {
-        let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tracing::info!(function, request_id = log.0, "{line}");
-        log.1.push_str(line);
-        log.1.push('\n');
-        if log.1.len() > TAIL {
-            let mut cut = log.1.len() - TAIL;
-            while !log.1.is_char_boundary(cut) {
-                cut += 1;
-            }
-            log.1.drain(..cut);
-        }
-    }
-
-    /// What there is.
-    pub(super) fn text(log: &Self) -> String {
-        log.0.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
-    }
+    log: Arc<Log>,
 }
 
 impl Process {
     /// Starts a process.
-    pub(super) fn start(start: &Start<'_>, api: SocketAddr) -> Result<Self, String> {
-        let directory = start.directory.join(format!("{}-{:016x}", start.settings.function_name, fastrand::u64(..)));
-        let made = std::fs::create_dir_all(directory.join("tmp"));
-        made.map_err(|error| format!("{}: {error}", directory.display()))?;
-        let code = start.code.canonicalize().map_err(|error| format!("{}: {error}", start.code.display()))?;
-        let mut command = match start.settings.runtime {
+    pub(super) fn start(start: &Start<'_>, api: SocketAddr) -> Result<Self, Outcome> {
+        let settings = start.settings;
+        let cannot = |what: &Path, error: std::io::Error| Outcome::CannotStart(format!("{}: {error}", what.display()));
+        let directory = start.directory.join(format!("{}-{:016x}", settings.function_name, fastrand::u64(..)));
+        std::fs::create_dir_all(directory.join("tmp")).map_err(|error| cannot(&directory, error))?;
+        let started = Self::start_in(start, api, &directory);
+        if started.is_err() {
+            let _ = std::fs::remove_dir_all(&directory);
+        }
+        started
+    }
+
+    fn start_in(start: &Start<'_>, api: SocketAddr, directory: &Path) -> Result<Self, Outcome> {
+        let settings = start.settings;
+        let cannot = |what: &Path, error: std::io::Error| Outcome::CannotStart(format!("{}: {error}", what.display()));
+        let code = start.code.canonicalize().map_err(|error| cannot(start.code, error))?;
+        let mut command = match settings.runtime {
             Runtime::Provided => Command::new(code.join("bootstrap")),
-            Runtime::Python => interpreter(&start.settings.interpreter, "bootstrap.py", PYTHON, &directory)?,
-            Runtime::Node => interpreter(&start.settings.interpreter, "bootstrap.cjs", NODE, &directory)?,
+            Runtime::Python => interpreter(&settings.interpreter, "bootstrap.py", PYTHON, directory)?,
+            Runtime::Node => interpreter(&settings.interpreter, "bootstrap.cjs", NODE, directory)?,
         };
+        let (log, out, err) = Log::open(&settings.function_name).map_err(|error| cannot(directory, error))?;
         command
             .current_dir(&code)
             .env_clear()
-            .envs(start.settings.environment.iter().map(|(name, value)| (name, value)))
-            .envs(variables(start, api, &code, &directory))
+            .envs(settings.environment.iter().map(|(name, value)| (name, value)))
+            .envs(variables(start, api, &code, directory))
             .process_group(0)
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(out)
+            .stderr(err)
             .kill_on_drop(true);
-        let mut child =
-            command.spawn().map_err(|error| format!("the function {} cannot be started: {error}", start.settings.function_name))?;
-        let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        limit(group);
-        let log = Arc::new(LogTail::default());
-        let name: Arc<str> = start.settings.function_name.as_str().into();
-        follow(child.stdout.take(), Arc::clone(&name), Arc::clone(&log));
-        follow(child.stderr.take(), name, Arc::clone(&log));
+        let mut child = command.spawn().map_err(|error| {
+            tracing::warn!("the function {} cannot be started: {error}", settings.function_name);
+            match settings.runtime {
+                // As Lambda's shell says of a program that it cannot run.
+                Runtime::Provided => Outcome::Exited("Runtime exited with error: exit status 127".to_owned()),
+                Runtime::Python | Runtime::Node => Outcome::CannotStart(format!("{}: {error}", settings.interpreter.display())),
+            }
+        })?;
+        let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        limit(pid);
         let (tell, ended) = watch::channel(None);
         tokio::spawn(async move {
             let how = child.wait().await.map_or_else(|error| error.to_string(), describe);
+            // At once: later the number may be another process' own.
+            if let Some(pid) = pid {
+                family::end_group(pid);
+            }
             tell.send_replace(Some(how));
         });
-        Ok(Self { group, directory, ended, log })
+        Ok(Self { pid, directory: directory.to_owned(), ended, log })
     }
 
     /// Waits for the process' end; how it ended, in Lambda's words.
@@ -107,57 +105,49 @@ impl Process {
         how.ok().and_then(|how| how.clone()).unwrap_or_else(|| "Runtime exited without providing a reason".to_owned())
     }
 
-    pub(super) fn log(&self) -> &LogTail {
+    pub(super) fn has_exited(&self) -> bool {
+        self.ended.borrow().is_some()
+    }
+
+    /// Waits until the process holds more memory than this, in bytes.
+    pub(super) async fn outgrown(&self, most: u64) {
+        loop {
+            tokio::time::sleep(MEMORY).await;
+            if self.memory() > most {
+                return;
+            }
+        }
+    }
+
+    /// What it holds now, in bytes.
+    pub(super) fn memory(&self) -> u64 {
+        self.pid.map_or(0, family::memory)
+    }
+
+    pub(super) fn log(&self) -> &Log {
         &self.log
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // The group is the process' own, so that whatever it started ends with it; one that ended leaves nobody to be told.
-        if let Some(group) = self.group {
-            let _ = kill_process_group(group, Signal::KILL);
+        if let Some(pid) = self.pid.filter(|_| !self.has_exited()) {
+            family::end(pid);
         }
-        let _ = std::fs::remove_dir_all(&self.directory);
+        let directory = std::mem::take(&mut self.directory);
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(move || std::fs::remove_dir_all(directory))),
+            Err(_) => drop(std::fs::remove_dir_all(directory)),
+        }
     }
 }
 
-fn interpreter(program: &std::path::Path, name: &str, text: &str, directory: &std::path::Path) -> Result<Command, String> {
+fn interpreter(program: &Path, name: &str, text: &str, directory: &Path) -> Result<Command, Outcome> {
     let file = directory.join(name);
-    std::fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;
+    std::fs::write(&file, text).map_err(|error| Outcome::CannotStart(format!("{}: {error}", file.display())))?;
     let mut command = Command::new(program);
     command.arg(file);
     Ok(command)
-}
-
-/// The variables that Lambda sets; a function's own cannot take their place.
-fn variables(start: &Start<'_>, api: SocketAddr, code: &std::path::Path, directory: &std::path::Path) -> Vec<(&'static str, String)> {
-    let name = &start.settings.function_name;
-    let mut variables = vec![
-        ("AWS_LAMBDA_RUNTIME_API", api.to_string()),
-        ("AWS_LAMBDA_FUNCTION_NAME", name.clone()),
-        ("AWS_LAMBDA_FUNCTION_VERSION", start.version.to_owned()),
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", start.settings.memory_size.to_string()),
-        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
-        ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{name}")),
-        ("AWS_LAMBDA_LOG_STREAM_NAME", format!("local/[{}]", start.version)),
-        ("AWS_REGION", "us-east-1".to_owned()),
-        ("AWS_DEFAULT_REGION", "us-east-1".to_owned()),
-        ("LAMBDA_TASK_ROOT", code.display().to_string()),
-        ("LAMBDA_RUNTIME_DIR", directory.display().to_string()),
-        ("TMPDIR", directory.join("tmp").display().to_string()),
-        ("HOME", directory.join("tmp").display().to_string()),
-        ("PATH", "/usr/local/bin:/usr/bin:/bin:/opt/bin".to_owned()),
-        ("LANG", "en_US.UTF-8".to_owned()),
-        ("TZ", ":UTC".to_owned()),
-        ("_HANDLER", start.settings.handler.clone()),
-    ];
-    match start.settings.runtime {
-        Runtime::Python => variables.push(("AWS_EXECUTION_ENV", "AWS_Lambda_python3".to_owned())),
-        Runtime::Node => variables.push(("AWS_EXECUTION_ENV", "AWS_Lambda_nodejs".to_owned())),
-        Runtime::Provided => {}
-    }
-    variables
 }
 
 /// As many descriptors as Lambda gives, and no core files. A limit that cannot be set is no reason not to run.
@@ -170,39 +160,16 @@ fn limit(process: Option<Pid>) {
     }
 }
 
-/// Reads a function's output line by line; a line without end is cut, and never kept whole.
-fn follow(output: Option<impl AsyncRead + Send + Unpin + 'static>, function: Arc<str>, log: Arc<LogTail>) {
-    let Some(output) = output else { return };
-    tokio::spawn(async move {
-        let mut reader = BufReader::new(output);
-        let mut line = Vec::new();
-        loop {
-            let available = match reader.fill_buf().await {
-                Ok(available) if !available.is_empty() => available,
-                _ => break,
-            };
-            let end = available.iter().position(|&byte| byte == b'\n');
-            let taken = end.map_or(available.len(), |end| end + 1);
-            let room = LINE.saturating_sub(line.len());
-            line.extend(available.iter().take(taken).filter(|&&byte| byte != b'\n').take(room));
-            reader.consume(taken);
-            if end.is_some() {
-                log.line(&function, &String::from_utf8_lossy(&line));
-                line.clear();
-            }
-        }
-        if !line.is_empty() {
-            log.line(&function, &String::from_utf8_lossy(&line));
-        }
-    });
-}
-
 fn describe(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt as _;
-    match (status.code(), status.signal()) {
-        (Some(0), _) => "Runtime exited without providing a reason".to_owned(),
-        (Some(code), _) => format!("Runtime exited with error: exit status {code}"),
-        (None, Some(9)) => "Runtime exited with error: signal: killed".to_owned(),
-        (None, signal) => format!("Runtime exited with error: signal: {}", signal.unwrap_or(0)),
-    }
+    let signal = match (status.code(), status.signal()) {
+        (Some(0), _) => return "Runtime exited without providing a reason".to_owned(),
+        (Some(code), _) => return format!("Runtime exited with error: exit status {code}"),
+        (None, Some(6)) => "aborted",
+        (None, Some(9)) => "killed",
+        (None, Some(11)) => "segmentation fault",
+        (None, Some(15)) => "terminated",
+        (None, signal) => return format!("Runtime exited with error: signal: {}", signal.unwrap_or(0)),
+    };
+    format!("Runtime exited with error: signal: {signal}")
 }

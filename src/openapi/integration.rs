@@ -38,6 +38,8 @@ pub(super) const CONTENT_HANDLING: [(&str, ContentHandling); 2] =
 
 /// What an integration may take where no time is written.
 const DEFAULT_TIMEOUT_MILLIS: u64 = 29_000;
+/// What API Gateway lets an integration take whose response is streamed.
+const LONGEST_STREAM_MILLIS: u64 = 900_000;
 
 impl Reader<'_> {
     pub(super) fn integration(
@@ -54,7 +56,12 @@ impl Reader<'_> {
         let integration_type = fields.choice("type", &TYPES, problems)?;
         let http_method = self.http_method(&mut fields, integration_type, problems);
         let uri = self.uri(&mut fields, integration_type, problems);
-        let longest = if self.options.aws_limits { DEFAULT_TIMEOUT_MILLIS } else { 3_600_000 };
+        let streams_response = streams_response(&mut fields, integration_type, problems);
+        let longest = match (self.options.aws_limits, streams_response) {
+            (false, _) => 3_600_000,
+            (true, false) => DEFAULT_TIMEOUT_MILLIS,
+            (true, true) => LONGEST_STREAM_MILLIS,
+        };
         let timeout = fields.number("timeoutInMillis", 50..=longest, problems).unwrap_or(DEFAULT_TIMEOUT_MILLIS);
         let insecure_skip_verification = tls(&mut fields, problems);
         let (allow_link_local, circuit_breaker) = own(&mut fields, problems);
@@ -75,9 +82,11 @@ impl Reader<'_> {
             circuit_breaker,
             responses: self.integration_responses(fields.take("responses"), problems),
             service_action: service_action(&mut fields, problems),
+            streams_response,
+            credentials: self.credentials(&mut fields, integration_type),
             payload_format: fields.choice("payloadFormatVersion", &PAYLOAD_FORMATS, problems).unwrap_or_default(),
         };
-        fields.ignore(&["credentials", "connectionType", "connectionId", "responseTransferMode", "description"]);
+        fields.ignore(&["connectionType", "connectionId", "description"]);
         fields.finish(problems);
         Some(Spanned::at(node, Arc::new(integration)))
     }
@@ -123,10 +132,20 @@ impl Reader<'_> {
         match integration_type {
             IntegrationType::Mock => return None,
             IntegrationType::Http | IntegrationType::HttpProxy => http_uri(node, &text, problems),
-            IntegrationType::Aws | IntegrationType::AwsProxy if !has_subtype => aws_uri(node, &text, integration_type, problems),
+            IntegrationType::Aws | IntegrationType::AwsProxy if !has_subtype => {
+                let streams = fields.node().get("responseTransferMode").and_then(Node::scalar) == Some("STREAM");
+                aws_uri(node, &text, (integration_type, streams), problems);
+            }
             _ => {}
         }
         Some(Spanned::at(node, text))
+    }
+
+    /// The role of `credentials`; only calls of AWS's services are signed.
+    fn credentials(&self, fields: &mut Fields<'_>, integration_type: IntegrationType) -> Option<Spanned<String>> {
+        let node = fields.take("credentials").filter(|node| !node.is_null())?;
+        let is_signed = matches!(integration_type, IntegrationType::Aws | IntegrationType::AwsProxy);
+        is_signed.then(|| Spanned::at(node, self.substituted(node.scalar().unwrap_or_default())))
     }
 
     fn vpc_link(&self, fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Spanned<String>> {
@@ -177,6 +196,17 @@ impl Reader<'_> {
     }
 }
 
+/// `responseTransferMode`; only proxies stream, and a function has a path of its own for it.
+fn streams_response(fields: &mut Fields<'_>, integration_type: IntegrationType, problems: &mut Problems) -> bool {
+    let node = fields.node().get("responseTransferMode");
+    let streams = fields.choice("responseTransferMode", &[("BUFFERED", false), ("STREAM", true)], problems).unwrap_or(false);
+    let Some(node) = node.filter(|_| streams) else { return false };
+    if !integration_type.is_proxy() || fields.node().get("integrationSubtype").is_some() {
+        problems.error(node, "`responseTransferMode` STREAM is for the types HTTP_PROXY and AWS_PROXY");
+    }
+    streams
+}
+
 /// Reads a mapping expression, or says that it is none in the control plane's words.
 pub(super) fn expression(text: &str, scope: Scope, node: &Node, problems: &mut Problems) -> Option<Expression> {
     let expression = Expression::parse(text, scope);
@@ -208,11 +238,16 @@ fn http_uri(node: &Node, text: &str, problems: &mut Problems) {
     }
 }
 
-fn aws_uri(node: &Node, text: &str, integration_type: IntegrationType, problems: &mut Problems) {
+fn aws_uri(node: &Node, text: &str, (integration_type, streams): (IntegrationType, bool), problems: &mut Problems) {
     match IntegrationArn::parse(text) {
         Ok(arn) if integration_type == IntegrationType::AwsProxy && !matches!(arn.service, "lambda" | "firehose") => {
             problems
                 .error(node, "Integrations of type 'AWS_PROXY' currently only supports Lambda function and Firehose stream invocations.");
+        }
+        Ok(arn) if streams && arn.service == "lambda" && !arn.target.ends_with("/response-streaming-invocations") => {
+            problems
+                .error(node, "`responseTransferMode` STREAM needs the path of Lambda's streaming call")
+                .help("arn:aws:apigateway:{region}:lambda:path/2021-11-15/functions/{function ARN}/response-streaming-invocations");
         }
         Ok(_) => {}
         Err(error) if !text.starts_with("${") => {

@@ -103,6 +103,24 @@ impl Client {
     }
 
     async fn whole(&self, request: &EndpointRequest, deadline: Instant) -> Result<EndpointResponse, Error> {
+        let (mut stream, head) = self.begun(request, deadline).await?;
+        let address = stream.address();
+        let content = timeout_at(deadline, stream.content(self.content_limit)).await;
+        let content = content.map_err(|_| timed_out(request, "end of the response").at(address))??;
+        self.release(stream).await;
+        Ok(EndpointResponse { content, ..head })
+    }
+
+    /// Sends a request with its content, and waits until its response begins.
+    ///
+    /// # Errors
+    /// When it does not within the request's time.
+    pub async fn begin(&self, request: &EndpointRequest) -> Result<(Stream, EndpointResponse), Error> {
+        let started = Instant::now();
+        self.begun(request, started + request.timeout).await.map_err(|error| error.after(started.elapsed()))
+    }
+
+    async fn begun(&self, request: &EndpointRequest, deadline: Instant) -> Result<(Stream, EndpointResponse), Error> {
         let late = |missing| timed_out(request, missing);
         let ask = |again| timeout_at(deadline, self.ask(request, deadline, again));
         let mut stream = ask(false).await.map_err(|_| late("connection"))??;
@@ -116,10 +134,16 @@ impl Client {
             }
             other => other.map_err(|(error, _)| error)?,
         };
-        let content = timeout_at(deadline, stream.content(self.content_limit)).await;
-        let content = content.map_err(|_| late("end of the response").at(address))??;
-        self.release(stream).await;
-        Ok(EndpointResponse { content, ..head })
+        Ok((stream, head))
+    }
+
+    /// The rest of a response that has begun.
+    ///
+    /// # Errors
+    /// When it breaks off, or takes longer than the request's time.
+    pub async fn rest(&self, request: &EndpointRequest, stream: &mut Stream) -> Result<Bytes, Error> {
+        let content = timeout(request.timeout, stream.content(self.content_limit)).await;
+        content.map_err(|_| timed_out(request, "end of the response"))?
     }
 
     /// Sends a whole request, on a connection that is new for certain if it is sent `again`.

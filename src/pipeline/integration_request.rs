@@ -75,7 +75,7 @@ pub(super) fn build(asked: Asked<'_>, content: &Bytes) -> Result<(EndpointReques
     };
     let mut mapped = parameters(asked, &text)?;
     overridden(&overrides, &mut mapped);
-    Ok((complete(asked, content, &mapped)?, overrides))
+    Ok((complete(asked, http_method(asked), content, &mapped)?, overrides))
 }
 
 /// A function and an action of AWS JSON get an object for no content at all, as recorded of Lambda.
@@ -86,13 +86,12 @@ fn needs_object(asked: Asked<'_>) -> bool {
 /// An HTTP API's service integration gets what its parameters say.
 fn service_request(asked: Asked<'_>, content: &Bytes) -> Result<(EndpointRequest, Overrides), Failure> {
     let sources = Sources::of_request(asked.request, asked.context, Some(asked.release));
-    let content = match &asked.operation.integration.service_action {
-        Some(action) => service_action::content(action, sources, &String::from_utf8_lossy(content))?,
-        None => Bytes::new(),
+    let Some(action) = &asked.operation.integration.service_action else {
+        return Err(Failure::configuration("a service integration has no action"));
     };
-    let mut request = complete(asked, content, &Mapped::default())?;
-    request.http_method = Method::POST;
-    Ok((request, Overrides::default()))
+    let asks = service_action::request(action, sources, &String::from_utf8_lossy(content))?;
+    let mapped = Mapped { path: asks.path, query: asks.query, ..Mapped::default() };
+    Ok((complete(asked, asks.http_method, asks.content, &mapped)?, Overrides::default()))
 }
 
 /// A proxied function gets the event and nothing that is mapped; illegal destinations fail the call all the same.
@@ -110,13 +109,28 @@ fn proxy_function(asked: Asked<'_>, content: &Bytes) -> Result<(EndpointRequest,
         return Err(Failure::internal(ResponseType::IntegrationFailure, detail));
     }
     let event = lambda_proxy::event(asked, content);
-    Ok((complete(asked, event, &Mapped::default())?, Overrides::default()))
+    if let (Some(AwsCall { runs_here: true, .. }), Some(Ok(uri))) = (&asked.operation.aws, &asked.operation.endpoint)
+        && let Ok((endpoint, _)) = uri.endpoint(|_| None)
+    {
+        return Ok((called_here(asked, endpoint, event), Overrides::default()));
+    }
+    Ok((complete(asked, Method::POST, event, &Mapped::default())?, Overrides::default()))
+}
+
+/// The request of a function that runs here: nobody reads its address or its usual fields.
+fn called_here(asked: Asked<'_>, endpoint: Arc<Endpoint>, content: Bytes) -> EndpointRequest {
+    let mut fields = Fields::with_capacity(1);
+    if let Some(trace_id) = &asked.context.trace_id {
+        fields.append_text(TRACE_ID, trace_id);
+    }
+    let timeout = asked.operation.integration.timeout;
+    EndpointRequest { endpoint, http_method: Method::POST, path_and_query: String::new(), fields, content, timeout }
 }
 
 /// The head of a request whose content passes by.
 pub(super) fn head(asked: Asked<'_>) -> Result<EndpointRequest, Failure> {
     let mapped = parameters(asked, "")?;
-    complete(asked, Bytes::new(), &mapped)
+    complete(asked, http_method(asked), Bytes::new(), &mapped)
 }
 
 /// Content conversion, then the template for the content's media type, or the content as it is.
@@ -204,9 +218,13 @@ pub(super) fn values(value: &Value) -> Vec<String> {
     }
 }
 
-fn complete(asked: Asked<'_>, content: Bytes, mapped: &Mapped) -> Result<EndpointRequest, Failure> {
+/// The method that the endpoint is asked with.
+fn http_method(asked: Asked<'_>) -> Method {
+    asked.operation.integration.http_method.clone().unwrap_or_else(|| asked.request.request.http_method.clone())
+}
+
+fn complete(asked: Asked<'_>, http_method: Method, content: Bytes, mapped: &Mapped) -> Result<EndpointRequest, Failure> {
     let integration = &*asked.operation.integration;
-    let http_method = integration.http_method.clone().unwrap_or_else(|| asked.request.request.http_method.clone());
     let Some(uri) = &asked.operation.endpoint else {
         return Ok(EndpointRequest {
             endpoint: Arc::clone(&NOWHERE),

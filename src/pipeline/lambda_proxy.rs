@@ -7,7 +7,7 @@ use super::integration_request::Asked;
 use super::standard_headers;
 use crate::apigateway::integration::PayloadFormat;
 use crate::exchange::{EndpointResponse, Failure, FieldName, Fields, Response, ResponseType};
-use crate::mapping::lambda_proxy::{Event, Payload, authorizer_request, payload_1, payload_2, result_1, result_2};
+use crate::mapping::lambda_proxy::{Event, Payload, StreamedHead, authorizer_request, payload_1, payload_2, result_1, result_2};
 
 const CONTENT_TYPE: FieldName = FieldName::from_static("Content-Type");
 const TRACE_ID: FieldName = FieldName::from_static("X-Amzn-Trace-Id");
@@ -69,6 +69,29 @@ fn event_fields(asked: Asked<'_>) -> Fields {
     fields
 }
 
+/// The beginning of the client's response from what the function streams first. Its content is the function's to the byte.
+pub(super) fn streamed_response(asked: Asked<'_>, head: StreamedHead, content: Bytes) -> Response {
+    let mut fields = client_fields(&head.fields);
+    if let Some(trace_id) = &asked.context.trace_id {
+        fields.set(TRACE_ID, HeaderValue::from_str(trace_id).unwrap_or(HeaderValue::from_static("")));
+    }
+    Response { status: head.status, fields, content }
+}
+
+/// A function's fields as the client sees them.
+fn client_fields(own: &Fields) -> Fields {
+    let mut fields = Fields::with_capacity(own.len() + 4);
+    for field in own {
+        if let Some(name) = standard_headers::remapped_for_function(field.name.clone()) {
+            fields.append(name, field.value.clone());
+        }
+    }
+    if !fields.contains("content-type") {
+        fields.append(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    fields
+}
+
 /// The client's response from what the function returned.
 pub(super) fn response(asked: Asked<'_>, response: EndpointResponse) -> Result<Response, Failure> {
     if let Some(message) = response.selector {
@@ -79,15 +102,7 @@ pub(super) fn response(asked: Asked<'_>, response: EndpointResponse) -> Result<R
         PayloadFormat::V1 => result_1(&response.content)?,
         PayloadFormat::V2 => result_2(&response.content)?,
     };
-    let mut fields = Fields::with_capacity(result.fields.len() + 4);
-    for field in &result.fields {
-        if let Some(name) = standard_headers::remapped_for_function(field.name.clone()) {
-            fields.append(name, field.value.clone());
-        }
-    }
-    if !fields.contains("content-type") {
-        fields.append(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    }
+    let fields = client_fields(&result.fields);
     let status = result.status;
     // Without `Accept` nothing is decoded, whatever is listed (recorded).
     let accepts = asked.request.request.fields.contains("accept");

@@ -34,6 +34,7 @@ mod release;
 mod service_action;
 mod sources;
 mod standard_headers;
+mod stream;
 mod throttle;
 mod trace;
 mod validate;
@@ -41,6 +42,7 @@ mod validate;
 pub use arrival::Arrival;
 pub use gateway_response::default_content;
 use integration_request::Asked;
+pub use stream::Reply;
 
 /// Runs requests through the snapshot that is current when they begin.
 #[derive(Debug)]
@@ -222,14 +224,19 @@ impl Pipeline {
         limited
     }
 
+    /// Admission that had to wait for the content.
+    async fn admit_content(&self, exchange: &mut Exchange, content: &Bytes) -> Result<(), Failure> {
+        if !std::mem::take(&mut exchange.waits_for_content) {
+            return Ok(());
+        }
+        let unreadable = || Failure::configuration("a signature was to be checked with content that is not there");
+        self.let_in(exchange, Some(content)).await.and_then(|decided| if decided { Ok(()) } else { Err(unreadable()) })
+    }
+
     /// Complete: from the whole content to the whole response.
-    pub async fn complete(&self, exchange: &mut Exchange, content: Bytes) -> Response {
-        if std::mem::take(&mut exchange.waits_for_content) {
-            let unreadable = || Failure::configuration("a signature was to be checked with content that is not there");
-            let admitted = self.let_in(exchange, Some(&content)).await.and_then(|decided| if decided { Ok(()) } else { Err(unreadable()) });
-            if let Err(failure) = admitted {
-                return self.fail(exchange, failure);
-            }
+    async fn complete_whole(&self, exchange: &mut Exchange, content: Bytes) -> Response {
+        if let Err(failure) = self.admit_content(exchange, &content).await {
+            return self.fail(exchange, failure);
         }
         let response = match answer(exchange, content).await {
             Ok(answered) => self.built(exchange, answered),
@@ -331,9 +338,7 @@ const IGNORED: &str = "199 headgate \"Cache-control headers were ignored because
 /// Content checks, then the cache or the endpoint.
 async fn answer(exchange: &Exchange, content: Bytes) -> Result<Answered, Failure> {
     let asked = exchange.asked()?;
-    let coding = asked.request.request.fields.text("content-encoding");
-    let content = coding::decode(content, coding, asked.release.content_limit)?;
-    validate::content(asked.operation, asked.request, &content)?;
+    let content = admitted_content(asked, content)?;
     let is_get = asked.request.request.http_method == http::Method::GET;
     let Some(cache) = asked.operation.cache.as_ref().filter(|cache| is_get || !cache.get_only) else {
         let (answer, latency) = ask(asked, &content).await?;
@@ -362,6 +367,14 @@ async fn answer(exchange: &Exchange, content: Bytes) -> Result<Answered, Failure
         metrics.cache_hits.inc()
     }
     Ok(Answered { answer: kept.value.clone(), latency: asked_latency.into_inner().flatten(), warns: wish == cache::Wish::KeptWithWarning })
+}
+
+/// The content without its coding, checked.
+fn admitted_content(asked: Asked<'_>, content: Bytes) -> Result<Bytes, Failure> {
+    let coding = asked.request.request.fields.text("content-encoding");
+    let content = coding::decode(content, coding, asked.release.content_limit)?;
+    validate::content(asked.operation, asked.request, &content)?;
+    Ok(content)
 }
 
 /// Asks the endpoint.

@@ -8,6 +8,7 @@ pub mod front_door;
 mod listeners;
 mod request;
 mod socket;
+mod stream;
 mod tls;
 
 use std::sync::Arc;

@@ -17,12 +17,15 @@ use super::front_door::{self, HeadLimits, Refused};
 use crate::exchange::{Failure, Peer, Response, ResponseType};
 use crate::mapping::coding;
 use crate::observe::Ended;
-use crate::pipeline::{Arrival, Exchange, Next};
+use crate::pipeline::{Arrival, Exchange, Next, Reply};
 
 /// Content that comes this slowly, in bytes a second, is given up …
 const SLOWEST: u64 = 256;
 /// … after this time.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Of an announced content, in bytes: what room is made for at once, so that it is not copied again as it grows. Memory that is not written is
+/// not used either.
+const RESERVED: u64 = 2 << 20;
 /// The content of a request that was answered without it is read up to this size, so that the connection can be kept.
 const DRAINED: u64 = 64 << 10;
 
@@ -67,9 +70,13 @@ impl Connection {
             Next::Content { limit } => match self.content(session, limit).await {
                 Ok(content) => {
                     let received = content.len() as u64;
-                    let response = self.edge.pipeline.complete(exchange, content).await;
+                    let reply = self.edge.pipeline.reply(exchange, content).await;
                     self.edge.held.fetch_sub(received, Ordering::Relaxed);
-                    return (self.deliver(session, &response).await, received);
+                    let sent = match reply {
+                        Reply::Whole(response) => self.deliver(session, &response).await,
+                        Reply::Streamed(response, rest, deadline) => self.pass_on(session, exchange, response, rest, deadline).await,
+                    };
+                    return (sent, received);
                 }
                 Err(failure) => {
                     session.set_keepalive(None);
@@ -99,7 +106,7 @@ impl Connection {
         }
         continue_if_expected(session).await;
         let mut held = Held { edge: &self.edge, bytes: 0 };
-        let mut content = BytesMut::with_capacity(usize::try_from(announced.unwrap_or(0).min(64 << 10)).unwrap_or(0));
+        let mut content = BytesMut::with_capacity(usize::try_from(announced.unwrap_or(0).min(RESERVED)).unwrap_or(0));
         let started = Instant::now();
         loop {
             let piece = match session.read_request_body().await {

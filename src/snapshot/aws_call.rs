@@ -21,6 +21,10 @@ pub struct AwsCall {
     pub function: Option<Box<str>>,
     /// Whether that function runs on this machine, so that nothing is signed.
     pub runs_here: bool,
+    /// Whether somebody configured where the service answers, so that it need not be AWS.
+    pub has_own_endpoint: bool,
+    /// The role that signs; nothing: the gateway's own credentials.
+    pub role: Option<Box<str>>,
 }
 
 /// The roads to AWS's services.
@@ -52,7 +56,7 @@ pub(super) fn parse(arn: &str, settings: &AwsSettings, options: &CallOptions) ->
     let (base, configured) = settings.endpoint(arn.service, arn.region);
     let scope = Scope { service: signing_name(prefix).into(), region: arn.region.into() };
     let (url, kind) = match (prefix, arn.is_action) {
-        ("lambda", false) => (format!("{base}{}", lambda_path(arn.target)?), AwsCallKind::Lambda),
+        ("lambda", false) => (format!("{base}{}", lambda_path(arn.target, options.streams_response)?), AwsCallKind::Lambda),
         (_, false) => {
             // A bucket in the service's host name is the first part of the path where the host is somebody else's.
             let bucket = arn.service.strip_suffix(prefix).unwrap_or_default().trim_end_matches('.');
@@ -62,7 +66,7 @@ pub(super) fn parse(arn: &str, settings: &AwsSettings, options: &CallOptions) ->
         (_, true) => action(&base, configured, prefix, arn.target)?,
     };
     let function = (kind == AwsCallKind::Lambda).then(|| function_of(arn.target)).flatten().map(Into::into);
-    Ok((EndpointUri::parse(&url, options)?, AwsCall { scope, kind, function, runs_here: false }))
+    Ok((EndpointUri::parse(&url, options)?, AwsCall { scope, kind, function, runs_here: false, has_own_endpoint: configured, role: None }))
 }
 
 /// The function that a path of Lambda's names.
@@ -71,10 +75,12 @@ fn function_of(target: &str) -> Option<&str> {
     LAMBDA.iter().find_map(|(before, after)| target.strip_prefix(before)?.strip_suffix(after))
 }
 
-fn lambda_path(target: &str) -> Result<String, InvalidEndpoint> {
+fn lambda_path(target: &str, streams: bool) -> Result<String, InvalidEndpoint> {
     let function = function_of(target).filter(|function| is_function(function)).ok_or(InvalidEndpoint)?;
-    // A response that is to be streamed is completed, so the ordinary call serves both.
-    Ok(format!("/2015-03-31/functions/{}/invocations", encode_function(function)))
+    // A response that Lambda streams and this gateway does not is completed by the ordinary call.
+    let [buffered, streamed] = LAMBDA;
+    let (before, after) = if streams { streamed } else { buffered };
+    Ok(format!("/{before}{}{after}", encode_function(function)))
 }
 
 /// A function's name or ARN as one segment of a path.
@@ -98,6 +104,7 @@ fn asked_in(protocol: Protocol, base: &str, configured: bool, name: &str) -> (St
             (format!("{base}/"), AwsCallKind::Json { target, content_type: format!("application/x-amz-json-{version}").into() })
         }
         Protocol::Query => (format!("{base}/?Action={name}"), AwsCallKind::Other),
+        Protocol::Rest(path) => (format!("{base}{path}"), AwsCallKind::Other),
     }
 }
 
@@ -125,7 +132,8 @@ pub(super) fn service_action(action: &ServiceAction, account: &Account) -> Resul
     let (base, configured) = account.aws.endpoint(subtype.service, region);
     let (url, kind) = asked_in(subtype.protocol, &base, configured, subtype.action);
     let scope = Scope { service: signing_name(subtype.service).into(), region: region.into() };
-    Ok((EndpointUri::parse(&url, &CallOptions::default())?, AwsCall { scope, kind, function: None, runs_here: false }))
+    let call = AwsCall { scope, kind, function: None, runs_here: false, has_own_endpoint: configured, role: None };
+    Ok((EndpointUri::parse(&url, &CallOptions::default())?, call))
 }
 
 #[cfg(test)]

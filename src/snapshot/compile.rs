@@ -4,16 +4,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::authorizers::{self, Authorizers};
+use super::aws_call::AwsCall;
 use super::compile_release::{Models, Side, body_models};
-use super::release::Operation;
 use super::subscriptions::{ApiKeys, account_throttle, usage_plans};
 use super::{Canary, Snapshot, Stage};
 use crate::apigateway::account::{Account, ApiWithStages};
 use crate::apigateway::authorizer::IamPrincipal;
+use crate::apigateway::integration::IntegrationType;
 use crate::apigateway::stage;
 use crate::backend::Backends;
 use crate::document::{Problems, Severity, Spanned};
 use crate::exchange::Answer;
+use crate::functions::name_of;
 use crate::observe::{Metrics, Tracer};
 use crate::store::{Bucket, Caches, Circuits, Clock, QuotaStore, RateStore};
 
@@ -81,20 +83,42 @@ fn never_valid(stages: &[Arc<Stage>], problems: &mut Problems) {
         let invalid =
             |stage: &Arc<Stage>| stage.release.operation(index).is_some_and(|operation| matches!(operation.endpoint, Some(Err(_))));
         let is_known = |uri: &&Spanned<String>| !uri.value.starts_with("${") || uri.value.starts_with("${stageVariables.");
-        if let Some(uri) = operation.integration.uri.as_ref().filter(is_known).filter(|_| stages.iter().all(invalid)) {
+        let is_http = matches!(operation.integration.integration_type, IntegrationType::Http | IntegrationType::HttpProxy);
+        if let Some(uri) = operation.integration.uri.as_ref().filter(|_| is_http).filter(is_known).filter(|_| stages.iter().all(invalid)) {
             problems.spanned(Severity::Error, uri, "Invalid endpoint address on every stage");
         }
     }
 }
 
-/// Calls of AWS's services are signed, so an API that makes them needs credentials from somewhere.
+/// Calls of AWS's services are signed, so what is called there needs credentials from somewhere.
 fn without_credentials(account: &Account, api: &ApiWithStages, stages: &[Arc<Stage>], problems: &mut Problems) {
-    let calls_aws = |stage: &Arc<Stage>| stage.release.operations.iter().any(Operation::calls_aws);
-    if account.aws.has_credentials || !stages.iter().any(calls_aws) {
+    if account.aws.has_credentials {
         return;
     }
-    problems.spanned(Severity::Warning, &api.id, format!("`{}` calls AWS services, and no credentials are configured", api.id.value));
-    problems.help("AWS_ACCESS_KEY_ID, AWS_PROFILE and their like give them; without, only an instance's or a container's own can be used");
+    const WHENCE: &str =
+        "AWS_ACCESS_KEY_ID, AWS_PROFILE and their like give credentials; without, only an instance's or a container's own can be used";
+    let operations = stages.iter().flat_map(|stage| &stage.release.operations);
+    let mut named = Vec::new();
+    let mut calls_others = false;
+    for operation in operations.filter(|operation| operation.calls_aws()) {
+        match (&operation.aws, &operation.integration.uri) {
+            (Some(AwsCall { runs_here: true, .. } | AwsCall { has_own_endpoint: true, .. }), _) => {}
+            (Some(AwsCall { function: Some(function), .. }), Some(uri)) => {
+                let name = name_of(function).0;
+                if !named.contains(&name) {
+                    named.push(name);
+                    let message = format!("the function `{name}` is none of `functions`, and there are no credentials to call it at AWS");
+                    problems.spanned(Severity::Warning, uri, message);
+                    problems.help(format!("`aws.endpoints.lambda` names another place; {WHENCE}"));
+                }
+            }
+            _ => calls_others = true,
+        }
+    }
+    if calls_others {
+        problems.spanned(Severity::Warning, &api.id, format!("`{}` calls AWS services, and no credentials are configured", api.id.value));
+        problems.help(WHENCE);
+    }
 }
 
 /// What operations are built with.

@@ -15,6 +15,7 @@ use super::routes::Routes;
 use super::subscriptions::{StagePlans, method_throttle};
 use crate::apigateway::account::{Account, ApiWithStages};
 use crate::apigateway::api::{Api, Method, Resource};
+use crate::apigateway::arn::{IntegrationArn, is_role};
 use crate::apigateway::gateway_response::GatewayResponse;
 use crate::apigateway::integration::{Integration, IntegrationType};
 use crate::apigateway::stage;
@@ -96,6 +97,10 @@ impl Side<'_> {
                 });
                 operation.cache =
                     method_cache(self.cache.as_ref(), own, all, method.http_method.as_ref(), &integration.value, &resource.id);
+                if integration.value.streams_response {
+                    // API Gateway keeps no answer that it has not seen whole.
+                    operation.cache = None;
+                }
                 operation.streams &= operation.cache.is_none();
                 let index = release.operations.len();
                 match release.routes.insert(&resource.path, method.http_method.as_ref(), index) {
@@ -218,10 +223,12 @@ fn backend(integration: &Integration, aws: Option<&AwsCall>, means: &Means<'_>) 
         None => means.backends.of(integration.integration_type),
         Some(call) if call.kind == AwsCallKind::Lambda => means.backends.lambda(
             call.scope.clone(),
+            call.role.as_deref(),
             call.function.clone().unwrap_or_default(),
             integration.integration_type == IntegrationType::AwsProxy,
+            call.runs_here,
         ),
-        Some(call) => means.backends.aws_service(call.scope.clone()),
+        Some(call) => means.backends.aws_service(call.scope.clone(), call.role.as_deref()),
     }
 }
 
@@ -229,7 +236,10 @@ fn backend(integration: &Integration, aws: Option<&AwsCall>, means: &Means<'_>) 
 fn endpoint(place: &Place<'_>, integration: &Integration, release: &Release, problems: &mut Problems) -> (Endpoint, Option<AwsCall>) {
     if let Some(action) = &integration.service_action {
         return match aws_call::service_action(action, place.account) {
-            Ok((endpoint, call)) => (Some(Ok(endpoint)), Some(call)),
+            Ok((endpoint, mut call)) => {
+                call.role = role(place, integration, release, problems);
+                (Some(Ok(endpoint)), Some(call))
+            }
             Err(error) => (Some(Err(error)), None),
         };
     }
@@ -247,11 +257,13 @@ fn endpoint(place: &Place<'_>, integration: &Integration, release: &Release, pro
         vpc_link,
         insecure_skip_verification: integration.insecure_skip_verification,
         allow_link_local: integration.allow_link_local,
+        streams_response: integration.streams_response,
     };
     let (endpoint, aws) = match integration.integration_type {
         IntegrationType::Aws | IntegrationType::AwsProxy => match aws_call::parse(&text, &place.account.aws, &options) {
             Ok((uri, mut call)) => {
                 let name = call.function.as_deref().map(|function| name_of(function).0);
+                call.role = role(place, integration, release, problems);
                 call.runs_here = name.is_some_and(|name| place.account.functions.iter().any(|known| known.function_name == name));
                 (Ok(uri), Some(call))
             }
@@ -260,11 +272,47 @@ fn endpoint(place: &Place<'_>, integration: &Integration, release: &Release, pro
         _ => (EndpointUri::parse(&text, &options), None),
     };
     if endpoint.is_err() {
-        let stage = &release.facts.stage;
-        problems.spanned(Severity::Warning, uri, format!("Invalid endpoint address on stage `{stage}`: `{text}`"));
-        problems.help(format!("{} {} answers 500 there, as it would at API Gateway", place.method.name(), place.resource.path));
+        invalid(place, (uri, &text), integration.integration_type, release, problems);
     }
     (Some(endpoint), aws)
+}
+
+/// Says that nothing can be called on this stage. An ARN is wrong or right, which the stage's variables have decided; a host may be meant to be
+/// empty, and is answered as API Gateway does. What another program's `${…}` stands for is not known here.
+fn invalid(place: &Place<'_>, (uri, text): (&Spanned<String>, &str), kind: IntegrationType, release: &Release, problems: &mut Problems) {
+    let is_arn = matches!(kind, IntegrationType::Aws | IntegrationType::AwsProxy) && !text.contains("${");
+    if is_arn && uri.value == text && IntegrationArn::parse(text).is_err() {
+        // Said where the definition was read.
+        return;
+    }
+    let (severity, what) = if is_arn { (Severity::Error, "Invalid ARN") } else { (Severity::Warning, "Invalid endpoint address") };
+    problems.spanned(severity, uri, format!("{what} on stage `{}`: `{text}`", release.facts.stage));
+    problems.help(if is_arn {
+        "such as arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{function ARN}/invocations".to_owned()
+    } else {
+        format!("{} {} answers 500 there, as it would at API Gateway", place.method.name(), place.resource.path)
+    });
+}
+
+/// The role that signs, where roles are assumed.
+fn role(place: &Place<'_>, integration: &Integration, release: &Release, problems: &mut Problems) -> Option<Box<str>> {
+    let credentials = integration.credentials.as_ref().filter(|_| place.account.aws.assume_roles)?;
+    let arn = with_variables(credentials, release, problems);
+    if arn.contains(":iam::*:") {
+        problems.spanned(
+            Severity::Warning,
+            credentials,
+            "calls are signed with the gateway's own credentials: the caller's are not known here",
+        );
+        return None;
+    }
+    if !is_role(&arn) {
+        problems.spanned(Severity::Error, credentials, format!("`{arn}` is no role's ARN"));
+        problems
+            .help("such as arn:aws:iam::123456789012:role/api-gateway; `aws.assumeRoles: false` signs with the gateway's own credentials");
+        return None;
+    }
+    Some(arn.into())
 }
 
 /// Puts stage variables into a text; one that is not set is empty, as at API Gateway.
@@ -302,7 +350,7 @@ fn streams(
 ) -> bool {
     integration.integration_type == IntegrationType::HttpProxy
         && body_validators.is_empty()
-        && api.minimum_compression_size.is_none()
+        && (api.minimum_compression_size.is_none() || integration.streams_response)
         && integration.content_handling.is_none()
         && !integration.request_parameters.iter().any(|parameter| parameter.source.reads_body())
         && matches!(endpoint, Some(Ok(_)))

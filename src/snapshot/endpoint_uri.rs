@@ -37,6 +37,8 @@ pub struct CallOptions {
     pub insecure_skip_verification: bool,
     /// `x-headgate.allowLinkLocal`.
     pub allow_link_local: bool,
+    /// Whether a function is called so that it streams its response.
+    pub streams_response: bool,
 }
 
 /// Why there is no address; the words of the service's own log.
@@ -87,6 +89,7 @@ impl EndpointUri {
                     vpc_link: like.vpc_link.clone(),
                     insecure_skip_verification: like.insecure_skip_verification,
                     allow_link_local: like.allow_link_local,
+                    streams_response: false,
                 };
                 match fixed(endpoint(*scheme, &text, &options)?)? {
                     Target::Fixed(endpoint, host) => Ok((endpoint, host)),

@@ -60,17 +60,32 @@ pub struct Gateway {
 impl Gateway {
     /// Starts the gateway with these files, in which `${GATEWAY_PORT}` and its like are filled in.
     pub fn start(files: &[(String, String)], backend_port: u16, arguments: &[&str]) -> Result<Self, String> {
+        Self::start_in(&[], files, backend_port, arguments)
+    }
+
+    /// The same with variables in its environment.
+    pub fn start_in(
+        environment: &[(&str, &str)],
+        files: &[(String, String)],
+        backend_port: u16,
+        arguments: &[&str],
+    ) -> Result<Self, String> {
         // Another process may take a port between its choice and its use.
         for _ in 0..4 {
-            match Self::try_start(files, backend_port, arguments) {
+            match Self::try_start(environment, files, backend_port, arguments) {
                 Err(error) if error.contains("cannot be listened on") => {}
                 started => return started,
             }
         }
-        Self::try_start(files, backend_port, arguments)
+        Self::try_start(environment, files, backend_port, arguments)
     }
 
-    fn try_start(files: &[(String, String)], backend_port: u16, arguments: &[&str]) -> Result<Self, String> {
+    fn try_start(
+        environment: &[(&str, &str)],
+        files: &[(String, String)],
+        backend_port: u16,
+        arguments: &[&str],
+    ) -> Result<Self, String> {
         let [port, admin_port, closed] = free_ports();
         let directory = Files::new();
         for (name, text) in files {
@@ -79,6 +94,7 @@ impl Gateway {
         let child = program()
             .args(["run", "--config", "gateway.yaml"])
             .args(arguments)
+            .envs(environment.iter().copied())
             .current_dir(&directory.0)
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(directory.0.join(ERRORS)).map_err(|error| error.to_string())?)
@@ -104,6 +120,11 @@ impl Gateway {
         Err("the gateway was not ready within 20 s".to_owned())
     }
 
+    /// What it has said so far.
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(self.files.0.join(ERRORS)).unwrap_or_default()
+    }
+
     /// Sends a signal to the gateway alone.
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
@@ -118,6 +139,12 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
+        // Asked first, so that it ends what it has started and leaves nothing behind.
+        let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        let until = Instant::now() + Duration::from_secs(3);
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -4,6 +4,7 @@
 const http = require('http');
 const fs = require('fs');
 const path = require('path');
+const { Writable } = require('stream');
 const { pathToFileURL } = require('url');
 
 const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(':');
@@ -57,7 +58,7 @@ async function load() {
   const dot = name.lastIndexOf('.');
   const [file, member] = [name.slice(0, dot), name.slice(dot + 1)];
   const base = path.resolve(process.env.LAMBDA_TASK_ROOT, file);
-  const found = ['.js', '.mjs', '.cjs', '/index.js', '/index.mjs'].map((ending) => base + ending).find((each) => fs.existsSync(each));
+  const found = ['.js', '.mjs', '.cjs', '/index.js', '/index.mjs', '/index.cjs'].map((ending) => base + ending).find((each) => fs.existsSync(each));
   if (dot < 1 || !found) {
     const error = new Error(`Cannot find module '${file}'`);
     error.name = 'Runtime.ImportModuleError';
@@ -73,9 +74,12 @@ async function load() {
   return handler;
 }
 
+function parsed(text) {
+  return text === undefined ? undefined : JSON.parse(text);
+}
+
 function contextOf(headers, settle) {
   const deadline = Number(headers['lambda-runtime-deadline-ms']);
-  const done = (error, result) => settle(error, result);
   return {
     awsRequestId: headers['lambda-runtime-aws-request-id'],
     invokedFunctionArn: headers['lambda-runtime-invoked-function-arn'],
@@ -84,23 +88,37 @@ function contextOf(headers, settle) {
     memoryLimitInMB: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
     logGroupName: process.env.AWS_LAMBDA_LOG_GROUP_NAME,
     logStreamName: process.env.AWS_LAMBDA_LOG_STREAM_NAME,
+    clientContext: parsed(headers['lambda-runtime-client-context']),
+    identity: parsed(headers['lambda-runtime-cognito-identity']),
     callbackWaitsForEmptyEventLoop: true,
     getRemainingTimeInMillis: () => Math.max(0, deadline - Date.now()),
-    done,
-    succeed: (result) => done(null, result),
-    fail: (error) => done(error ?? 'handled'),
+    done: (error, result) => settle(error, result, true),
+    succeed: (result) => settle(null, result, true),
+    fail: (error) => settle(error ?? 'handled', undefined, true),
   };
 }
 
-// Resolves with what the handler returns, calls back with, or promises.
+// Resolves with what the handler returns, promises, or calls back with: at once, or when nothing is left to do.
 function run(handler, event, headers) {
   return new Promise((resolve, reject) => {
-    const settle = (error, result) => (error === null || error === undefined ? resolve(result) : reject(error));
-    const returned = handler(event, contextOf(headers, settle), settle);
+    const idle = () => resolve(undefined);
+    const settled = (act) => {
+      process.removeListener('beforeExit', idle);
+      act();
+    };
+    const settle = (error, result, now) => {
+      if (error !== null && error !== undefined) return settled(() => reject(error));
+      if (now || !context.callbackWaitsForEmptyEventLoop) return settled(() => resolve(result));
+      settled(() => process.once('beforeExit', () => resolve(result)));
+    };
+    const context = contextOf(headers, settle);
+    // A handler that neither returned nor called back, with nothing left to do, has returned nothing.
+    process.once('beforeExit', idle);
+    const returned = handler(event, context, (error, result) => settle(error, result, false));
     if (returned && typeof returned.then === 'function') {
-      returned.then(resolve, reject);
+      returned.then((result) => settled(() => resolve(result)), (error) => settled(() => reject(error)));
     } else if (handler.length < 3 && returned !== undefined) {
-      resolve(returned);
+      settled(() => resolve(returned));
     }
   });
 }
@@ -108,6 +126,7 @@ function run(handler, event, headers) {
 async function stream(handler, event, headers, suffix) {
   let type = 'application/octet-stream';
   let request = null;
+  let late = null;
   const ended = new Promise((resolve, reject) => {
     const begin = () => {
       if (request) return request;
@@ -118,26 +137,57 @@ async function stream(handler, event, headers, suffix) {
           agent,
           method: 'POST',
           path: `${root}${suffix}/response`,
-          headers: { 'Content-Type': type, 'Lambda-Runtime-Function-Response-Mode': 'streaming', 'Transfer-Encoding': 'chunked' },
+          headers: {
+            'Content-Type': type,
+            'Lambda-Runtime-Function-Response-Mode': 'streaming',
+            'Transfer-Encoding': 'chunked',
+            Trailer: 'Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body',
+          },
         },
         (response) => response.resume().on('end', resolve),
       );
       request.on('error', reject);
       return request;
     };
-    const { Writable } = require('stream');
     const out = new Writable({
       write: (part, _encoding, done) => begin().write(part, done),
-      final: (done) => begin().end(done),
+      final: (done) => {
+        begin();
+        if (late) {
+          request.addTrailers({
+            'Lambda-Runtime-Function-Error-Type': late.errorType,
+            'Lambda-Runtime-Function-Error-Body': Buffer.from(JSON.stringify(late)).toString('base64'),
+          });
+        }
+        request.end(done);
+      },
     });
     out.setContentType = (wanted) => (type = wanted);
-    Promise.resolve(handler(event, out, contextOf(headers, () => {}))).catch((error) => {
-      if (request) request.destroy();
-      reject(error);
-    });
+    out.on('error', () => {});
+    Promise.resolve()
+      .then(() => handler(event, out, contextOf(headers, () => {})))
+      .catch((error) => {
+        if (!request) return reject(error);
+        // What is written cannot be taken back; what failed is told behind it.
+        late = failure(error);
+        out.end();
+      });
   });
   await ended;
 }
+
+// What nobody caught ends the process; the caller is told what it was.
+let current = null;
+function ends(kind, code) {
+  return (error) => {
+    const report = { ...failure(error), errorType: kind ?? failure(error).errorType };
+    if (kind) report.errorMessage = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    const told = current ? post(`${current}/error`, report, report.errorType) : post('/init/error', report, report.errorType);
+    told.then(() => process.exit(code), () => process.exit(code));
+  };
+}
+process.on('unhandledRejection', ends('Runtime.UnhandledPromiseRejection', 128));
+process.on('uncaughtException', ends(null, 129));
 
 async function main() {
   let handler;
@@ -151,6 +201,7 @@ async function main() {
   for (;;) {
     const next = await call('GET', '/invocation/next');
     const suffix = `/invocation/${next.headers['lambda-runtime-aws-request-id']}`;
+    current = suffix;
     process.env._X_AMZN_TRACE_ID = next.headers['lambda-runtime-trace-id'] ?? '';
     try {
       const event = JSON.parse(next.body.toString());
@@ -159,9 +210,12 @@ async function main() {
         continue;
       }
       const result = await run(handler, event, next.headers);
-      await call('POST', `${suffix}/response`, JSON.stringify(result === undefined ? null : result), { 'Content-Type': 'application/json' });
+      const text = JSON.stringify(result === undefined ? null : result);
+      await call('POST', `${suffix}/response`, text, { 'Content-Type': 'application/json' });
     } catch (error) {
       await post(`${suffix}/error`, failure(error), 'Function.Unhandled');
+    } finally {
+      current = null;
     }
   }
 }

@@ -2,13 +2,15 @@
 //!
 //! It is written straight into bytes: no tree is built of it.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::exchange::{Context, Fields, MethodRequest};
+use crate::exchange::{Context, Fields, Identity, MethodRequest};
 use crate::mapping::context;
 
 /// What an event is made of.
@@ -34,26 +36,6 @@ pub struct Payload<'a> {
     /// Whether they travel in base64.
     pub is_binary: bool,
 }
-
-/// The members of `requestContext`, in the service's order; `identity` stands among them.
-const REQUEST_CONTEXT: [&str; 16] = [
-    "resourceId",
-    "resourcePath",
-    "httpMethod",
-    "extendedRequestId",
-    "requestTime",
-    "path",
-    "accountId",
-    "protocol",
-    "stage",
-    "domainPrefix",
-    "requestTimeEpoch",
-    "requestId",
-    "identity",
-    "domainName",
-    "deploymentId",
-    "apiId",
-];
 
 /// Payload format 1.0 as REST APIs send it, without `version`.
 #[must_use]
@@ -84,21 +66,65 @@ fn request_members(event: &Event<'_>, out: &mut Writer) {
     out.member("resource", context.resource.as_deref().map_or("", |resource| &*resource.path));
     out.member("path", &*request.resource_path);
     out.member("httpMethod", request.request.http_method.as_str());
-    let fields = grouped(event.fields.iter().map(|field| (field.name.as_str(), field.text())), true);
-    out.last_values("headers", &fields);
-    out.all_values("multiValueHeaders", &fields);
-    let query = grouped(request.query().iter().map(|(name, value)| (name, value.into())), false);
-    out.last_values("queryStringParameters", &query);
-    out.all_values("multiValueQueryStringParameters", &query);
+    headers(event.fields, out);
+    let mut query = IndexMap::<&str, Vec<&str>>::new();
+    for (name, value) in request.query().iter() {
+        query.entry(name).or_default().push(value);
+    }
+    out.map_or_null("queryStringParameters", query.iter().filter_map(|(name, values)| Some((*name, *values.last()?))));
+    out.map_or_null("multiValueQueryStringParameters", query.iter().map(|(name, values)| (*name, values)));
     out.map_or_null("pathParameters", request.path_parameters.iter());
     out.map_or_null("stageVariables", event.stage_variables.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     out.name("requestContext");
     out.object(|out| {
-        for name in REQUEST_CONTEXT {
-            out.member(name, &context::member(context, name));
+        for name in context::MEMBERS {
+            match name {
+                "identity" => identity(&context.identity, out),
+                "requestTimeEpoch" => out.member(name, &context.request_time_ms),
+                _ => out.member(name, &context::text(context, name)),
+            }
         }
         if let Some(authorizer) = &context.authorizer {
             out.member("authorizer", &authorizer.0);
+        }
+    });
+}
+
+/// Both maps of the fields: a name is spelled as where it first came. The front door lets no more than some hundred fields in, so a walk for
+/// each of them costs less than a map.
+fn headers(fields: &Fields, out: &mut Writer) {
+    let first = |at: usize| {
+        let field = fields.get(at)?;
+        (!fields.iter().take(at).any(|before| before.name == field.name)).then_some(field)
+    };
+    let names = || (0..fields.len()).filter_map(first).map(|field| field.name.as_str());
+    out.map_or_null("headers", names().filter_map(|name| Some((name, fields.last(name).map(text_of)?))));
+    out.map_or_null("multiValueHeaders", names().map(|name| (name, fields.all(name).map(text_of).collect::<Vec<_>>())));
+}
+
+fn text_of(value: &http::HeaderValue) -> Cow<'_, str> {
+    String::from_utf8_lossy(value.as_bytes())
+}
+
+/// `identity`, every member there, most of them null.
+fn identity(identity: &Identity, out: &mut Writer) {
+    out.name("identity");
+    out.object(|out| {
+        for name in context::IDENTITY {
+            match (name, identity.other.get(name)) {
+                (_, Some(value)) => out.member(name, value),
+                ("sourceIp", None) => out.member(name, &identity.source_ip),
+                ("userAgent", None) => out.member(name, &identity.user_agent),
+                _ => out.member(name, &Value::Null),
+            }
+        }
+        for (name, value) in [("apiKey", &identity.api_key), ("apiKeyId", &identity.api_key_id)] {
+            if let Some(value) = value {
+                out.member(name, &**value);
+            }
+        }
+        for (name, value) in identity.other.iter().filter(|(name, _)| !context::IDENTITY.contains(&name.as_str())) {
+            out.member(name, value);
         }
     });
 }
@@ -181,18 +207,6 @@ fn request_context_2(event: &Event<'_>, route_key: &str, out: &mut Writer) {
     out.member("timeEpoch", &context.request_time_ms);
 }
 
-type Grouped<'a> = IndexMap<String, (&'a str, Vec<std::borrow::Cow<'a, str>>)>;
-
-/// Values by name in the order of their first coming, under its spelling.
-fn grouped<'a>(pairs: impl Iterator<Item = (&'a str, std::borrow::Cow<'a, str>)>, any_case: bool) -> Grouped<'a> {
-    let mut grouped = Grouped::new();
-    for (name, value) in pairs {
-        let key = if any_case { name.to_ascii_lowercase() } else { name.to_owned() };
-        grouped.entry(key).or_insert_with(|| (name, Vec::with_capacity(1))).1.push(value);
-    }
-    grouped
-}
-
 fn grouped_lower(pairs: impl Iterator<Item = (String, String)>) -> IndexMap<String, String> {
     let mut joined = IndexMap::<String, String>::new();
     for (name, value) in pairs {
@@ -251,25 +265,13 @@ impl Writer {
         self.first = false;
     }
 
-    fn map_or_null<'m>(&mut self, name: &str, members: impl Iterator<Item = (&'m str, &'m str)>) {
+    fn map_or_null<'m>(&mut self, name: &str, members: impl Iterator<Item = (&'m str, impl Serialize)>) {
         let mut members = members.peekable();
         if members.peek().is_none() {
             return self.member(name, &Value::Null);
         }
         self.name(name);
-        self.object(|out| members.for_each(|(name, value)| out.member(name, value)));
-    }
-
-    fn last_values(&mut self, name: &str, grouped: &Grouped<'_>) {
-        self.map_or_null(name, grouped.values().filter_map(|(name, values)| Some((*name, &**values.last()?))));
-    }
-
-    fn all_values(&mut self, name: &str, grouped: &Grouped<'_>) {
-        if grouped.is_empty() {
-            return self.member(name, &Value::Null);
-        }
-        self.name(name);
-        self.object(|out| grouped.values().for_each(|(name, values)| out.member(name, values)));
+        self.object(|out| members.for_each(|(name, value)| out.member(name, &value)));
     }
 
     fn joined(&mut self, name: &str, members: &IndexMap<String, String>) {

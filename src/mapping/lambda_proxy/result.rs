@@ -1,10 +1,13 @@
 //! What a proxied function returns, by the rules recorded from the service.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
+use super::members::{Body, Members};
 use crate::exchange::{Failure, FieldName, Fields, ResponseType};
 
 /// A result that is well formed.
@@ -20,10 +23,10 @@ pub struct ProxyResult {
     pub is_base64: bool,
 }
 
-/// What a result may have (payload format 1.0).
-const MEMBERS: [&str; 5] = ["statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"];
+/// Of a result's fields: lines, and bytes. What is longer no client reads.
+const FIELDS: (usize, usize) = (200, 64 << 10);
 
-fn malformed(why: &str) -> Failure {
+pub(super) fn malformed(why: &str) -> Failure {
     let detail = format!("Execution failed due to configuration error: Malformed Lambda proxy response: {why}");
     Failure::internal(ResponseType::Default5xx, detail).with_status(502)
 }
@@ -32,21 +35,25 @@ fn malformed(why: &str) -> Failure {
 ///
 /// # Errors
 /// 502 where it is malformed.
-pub fn result_1(payload: &[u8]) -> Result<ProxyResult, Failure> {
-    let value: Value = serde_json::from_slice(payload).map_err(|error| malformed(&format!("no JSON: {error}")))?;
-    let Value::Object(mut members) = value else { return Err(malformed("no object")) };
-    if let Some(name) = members.keys().find(|name| !MEMBERS.contains(&name.as_str())) {
-        return Err(malformed(&format!("the key `{}` is not known", name.chars().take(80).collect::<String>())));
-    }
-    let fields = fields_1(&members)?;
-    Ok(ProxyResult { status: status(members.get("statusCode"))?, fields, is_base64: is_base64(&members)?, body: body(&mut members)? })
+pub fn result_1(payload: &Bytes) -> Result<ProxyResult, Failure> {
+    let members: Members<'_> = serde_json::from_slice(payload).map_err(|error| malformed(&error.to_string()))?;
+    let body = match members.body {
+        Body::None => Bytes::new(),
+        // What needs no unescaping is a part of what came, and not copied.
+        Body::Text(Cow::Borrowed(text)) => payload.slice_ref(text.as_bytes()),
+        Body::Text(Cow::Owned(text)) => text.into(),
+        Body::Other => return Err(malformed("the body is no string")),
+    };
+    let fields = fields_of(members.multi_value_headers.as_ref(), members.headers.as_ref())?;
+    let status = status(members.status_code.as_ref())?;
+    Ok(ProxyResult { status, fields, is_base64: is_base64(members.is_base64.as_ref())?, body })
 }
 
 /// Reads a result of payload format 2.0: anything without `statusCode` is the content itself.
 ///
 /// # Errors
 /// 500 where it is malformed.
-pub fn result_2(payload: &[u8]) -> Result<ProxyResult, Failure> {
+pub fn result_2(payload: &Bytes) -> Result<ProxyResult, Failure> {
     let failed = |failure: Failure| Failure { status: Some(500), ..failure };
     let value: Value = serde_json::from_slice(payload).map_err(|error| failed(malformed(&format!("no JSON: {error}"))))?;
     let mut members = match value {
@@ -56,7 +63,7 @@ pub fn result_2(payload: &[u8]) -> Result<ProxyResult, Failure> {
             fields.append_text(FieldName::from_static("content-type"), "application/json");
             let body = match other {
                 Value::String(text) => text.into(),
-                _ => Bytes::copy_from_slice(payload),
+                _ => payload.clone(),
             };
             return Ok(ProxyResult { status: 200, fields, body, is_base64: false });
         }
@@ -66,7 +73,7 @@ pub fn result_2(payload: &[u8]) -> Result<ProxyResult, Failure> {
         fields.append_text(FieldName::from_static("set-cookie"), cookie);
     }
     let status = status(members.get("statusCode")).map_err(failed)?;
-    let is_base64 = is_base64(&members).map_err(failed)?;
+    let is_base64 = is_base64(members.get("isBase64Encoded")).map_err(failed)?;
     Ok(ProxyResult { status, fields, is_base64, body: body(&mut members).map_err(failed)? })
 }
 
@@ -85,7 +92,7 @@ impl ProxyResult {
 }
 
 /// A number, or a string that is one; 200 where there is none.
-fn status(value: Option<&Value>) -> Result<u16, Failure> {
+pub(super) fn status(value: Option<&Value>) -> Result<u16, Failure> {
     let code = match value {
         None | Some(Value::Null) => return Ok(200),
         Some(Value::Number(number)) => number.as_u64(),
@@ -95,8 +102,8 @@ fn status(value: Option<&Value>) -> Result<u16, Failure> {
     code.and_then(|code| u16::try_from(code).ok()).filter(|code| (100..=999).contains(code)).ok_or_else(|| malformed("the status is none"))
 }
 
-fn is_base64(members: &Map<String, Value>) -> Result<bool, Failure> {
-    match members.get("isBase64Encoded") {
+fn is_base64(value: Option<&Value>) -> Result<bool, Failure> {
+    match value {
         None | Some(Value::Null) => Ok(false),
         Some(Value::Bool(value)) => Ok(*value),
         Some(Value::String(text)) if text == "true" || text == "false" => Ok(text == "true"),
@@ -112,30 +119,41 @@ fn body(members: &mut Map<String, Value>) -> Result<Bytes, Failure> {
     }
 }
 
+/// The fields of an object that holds them under their usual names.
+pub(super) fn fields_1(members: &Map<String, Value>) -> Result<Fields, Failure> {
+    fields_of(members.get("multiValueHeaders"), members.get("headers"))
+}
+
 /// Multi-value fields come first and their spelling counts; a value that stands in both maps is sent once.
-fn fields_1(members: &Map<String, Value>) -> Result<Fields, Failure> {
-    let map = |name: &str| match members.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Object(map)) => Ok(Some(map)),
-        Some(_) => Err(malformed(&format!("`{name}` is no object"))),
-    };
+fn fields_of(multi_value_headers: Option<&Value>, headers: Option<&Value>) -> Result<Fields, Failure> {
+    for (name, value) in [("multiValueHeaders", multi_value_headers), ("headers", headers)] {
+        if value.is_some_and(|value| !value.is_null() && !value.is_object()) {
+            return Err(malformed(&format!("`{name}` is no object")));
+        }
+    }
     let mut fields = Fields::default();
-    for (name, values) in map("multiValueHeaders")?.into_iter().flatten() {
+    for (name, values) in multi_value_headers.and_then(Value::as_object).into_iter().flatten() {
         let Value::Array(values) = values else { return Err(malformed("a value of `multiValueHeaders` is no list")) };
         for value in values {
             append(&mut fields, name, &field_text(value)?);
         }
     }
-    for (name, value) in map("headers")?.into_iter().flatten() {
+    let multi_values = fields.len();
+    for (name, value) in headers.and_then(Value::as_object).into_iter().flatten() {
         if value.is_null() {
             continue;
         }
         let text = field_text(value)?;
-        if fields.all(name).any(|known| known.as_bytes() == text.as_bytes()) {
+        let mut known = fields.iter().take(multi_values).filter(|field| field.name.is(name)).peekable();
+        let spelling = known.peek().map(|field| field.name.as_str().to_owned());
+        if known.any(|field| field.value.as_bytes() == text.as_bytes()) {
             continue;
         }
-        let spelling = fields.iter().find(|field| field.name.is(name)).map(|field| field.name.as_str().to_owned());
         append(&mut fields, spelling.as_deref().unwrap_or(name), &text);
+    }
+    let size: usize = fields.iter().map(|field| field.name.as_str().len() + field.value.len() + 4).sum();
+    if fields.len() > FIELDS.0 || size > FIELDS.1 {
+        return Err(malformed(&format!("{} header fields of {size} bytes", fields.len())));
     }
     Ok(fields)
 }
@@ -158,6 +176,14 @@ fn append(fields: &mut Fields, name: &str, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn result_1(payload: &[u8]) -> Result<ProxyResult, Failure> {
+        super::result_1(&Bytes::copy_from_slice(payload))
+    }
+
+    fn result_2(payload: &[u8]) -> Result<ProxyResult, Failure> {
+        super::result_2(&Bytes::copy_from_slice(payload))
+    }
 
     fn lines(result: &ProxyResult) -> Vec<String> {
         result.fields.iter().map(|field| format!("{}: {}", field.name.as_str(), field.text())).collect()
@@ -189,6 +215,23 @@ mod tests {
         ] {
             assert_eq!(result_1(payload.as_bytes()).unwrap_err().status(), 502, "{payload}");
         }
+    }
+
+    #[test]
+    fn a_body_that_needs_no_unescaping_is_not_copied() {
+        let payload = Bytes::from_static(br#"{"statusCode":200,"body":"plain text"}"#);
+        let body = super::result_1(&payload).unwrap().body;
+        assert!(payload.as_ptr_range().contains(&body.as_ptr()));
+        assert_eq!(&*result_1(b"{\"body\":\"a\\nb\"}").unwrap().body, b"a\nb");
+        assert_eq!(result_1(br#"{"body":1,"body":"last"}"#).unwrap().body, "last");
+    }
+
+    #[test]
+    fn more_fields_than_anybody_reads_are_malformed() {
+        let many: Vec<String> = (0..201).map(|n| format!("\"x-{n}\":\"\"")).collect();
+        assert_eq!(result_1(format!("{{\"headers\":{{{}}}}}", many.join(",")).as_bytes()).unwrap_err().status(), 502);
+        let long = format!("{{\"headers\":{{\"x\":\"{}\"}}}}", "x".repeat(64 << 10));
+        assert_eq!(result_1(long.as_bytes()).unwrap_err().status(), 502);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
 use aws_config::BehaviorVersion;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 
 use super::sdk::SdkClient;
@@ -13,7 +14,7 @@ use crate::outbound::Client;
 /// Renewed this long before they expire.
 const EARLY: Duration = Duration::from_secs(300);
 /// Asked again this soon where the chain had none.
-const RETRY: Duration = Duration::from_secs(30);
+pub(super) const RETRY: Duration = Duration::from_secs(30);
 /// How often those that do not expire are read again: files may have changed.
 const REREAD: Duration = Duration::from_secs(600);
 
@@ -56,14 +57,8 @@ impl Credentials {
             }
         };
         let provider = provider.as_ref().ok_or("no provider of credentials is configured")?;
-        let credentials = provider.provide_credentials().await.map_err(|error| {
-            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-            format!("{error}{cause}")
-        })?;
-        let next = credentials.expiry().map_or(REREAD, |expiry| {
-            let left = expiry.duration_since(now).unwrap_or_default();
-            left.saturating_sub(EARLY).clamp(Duration::from_secs(1), REREAD)
-        });
+        let credentials = provider.provide_credentials().await.map_err(|error| reason(&error))?;
+        let next = renewal(&credentials, now);
         self.current.store(Some(Arc::new(credentials)));
         Ok(next)
     }
@@ -81,4 +76,23 @@ impl Credentials {
             tokio::time::sleep(wait).await;
         }
     }
+}
+
+/// When to ask for other credentials than these.
+pub(super) fn renewal(credentials: &aws_credential_types::Credentials, now: SystemTime) -> Duration {
+    credentials.expiry().map_or(REREAD, |expiry| {
+        let left = expiry.duration_since(now).unwrap_or_default();
+        left.saturating_sub(EARLY).clamp(Duration::from_secs(1), REREAD)
+    })
+}
+
+/// What a provider says of its failure, with its cause.
+pub(super) fn reason(error: &CredentialsError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, Method};
 
-use super::{Aws, Scope};
+use super::{Aws, Scope, Signer};
 use crate::exchange::{Endpoint, EndpointRequest, FieldName, Fields};
-use crate::functions::{Answer, Call, name_of};
+use crate::functions::{Answer, Call, Streamed, name_of};
 use crate::outbound::{Error, ErrorKind};
 
 /// Whether the caller waits.
@@ -55,47 +55,71 @@ pub struct Local<'l> {
     pub function: &'l str,
     /// The event.
     pub payload: Bytes,
+    /// Whether the event is known to be JSON.
+    pub is_json: bool,
     /// Whether the caller waits.
     pub invocation_type: InvocationType,
+    /// Whether the caller reads a response as the function writes it.
+    pub streams: bool,
+    /// Whether the caller wants the end of the function's log.
+    pub tail: bool,
     /// `X-Amzn-Trace-Id`.
     pub trace_id: Option<Box<str>>,
+    /// `X-Amz-Client-Context`, decoded.
+    pub client_context: Option<Box<str>>,
     /// How long the caller waits; the function goes on for as long as its own time-out lets it.
     pub timeout: Duration,
+}
+
+impl<'l> Local<'l> {
+    /// A call whose caller waits for the whole answer.
+    #[must_use]
+    pub const fn new(function: &'l str, payload: Bytes, timeout: Duration) -> Self {
+        Self {
+            function,
+            payload,
+            is_json: false,
+            invocation_type: InvocationType::RequestResponse,
+            streams: false,
+            tail: false,
+            trace_id: None,
+            client_context: None,
+            timeout,
+        }
+    }
 }
 
 impl Aws {
     /// Calls a function that runs here.
     ///
     /// # Errors
-    /// When the caller's time is over.
-    pub async fn invoke_here(&self, local: Local<'_>) -> Result<Answer, String> {
+    /// When the caller's time is over, or the function is not here any more.
+    pub async fn invoke_here(&self, local: Local<'_>) -> Result<Streamed, Error> {
         let (name, qualifier) = name_of(local.function);
         let now_ms = (self.clock)().duration_since(std::time::SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis());
         let call = Call {
             qualifier: qualifier.map(Into::into),
             payload: local.payload,
+            is_json: local.is_json,
             trace_id: local.trace_id,
+            client_context: local.client_context,
             invoked_arn: local.function.into(),
+            streams: local.streams,
+            tail: local.tail,
             now_ms: u64::try_from(now_ms).unwrap_or(u64::MAX),
             random: fastrand::u128(..),
         };
         let (functions, name) = (Arc::clone(&self.functions), name.to_owned());
         // Its own task: the function runs on when its caller has gone.
         let running = tokio::spawn(async move { functions.invoke(&name, call).await });
-        let gone = || "the function is not here any more".to_owned();
         if local.invocation_type == InvocationType::Event {
-            return Ok(Answer {
-                status: 202,
-                function_error: false,
-                payload: Bytes::new(),
-                executed_version: "$LATEST".into(),
-                log_tail: String::new(),
-                error_type: None,
-            });
+            return Ok(Answer::accepted().into());
         }
+        let failed = |kind, detail: &str| Error::new(kind, local.function.to_owned(), detail);
         let waited = tokio::time::timeout(local.timeout, running).await;
-        let answered = waited.map_err(|_| format!("no answer within {} ms", local.timeout.as_millis()))?;
-        answered.map_err(|error| error.to_string())?.ok_or_else(gone)
+        let late = |_| failed(ErrorKind::Timeout, &format!("no answer within {} ms", local.timeout.as_millis()));
+        let answered = waited.map_err(late)?.map_err(|error| failed(ErrorKind::Protocol, &error.to_string()))?;
+        answered.ok_or_else(|| failed(ErrorKind::Refused, "the function is not here any more"))
     }
 
     /// Calls a function, here where one of its name is, else at AWS.
@@ -105,16 +129,13 @@ impl Aws {
     pub async fn invoke(&self, invocation: Invocation) -> Result<Invoked, Error> {
         let name = percent_encoding::percent_decode_str(&invocation.function).decode_utf8_lossy();
         if self.functions.has(name_of(&name).0) {
-            let call = Local {
-                function: &name,
-                payload: invocation.payload.clone(),
+            let local = Local {
+                is_json: true,
                 invocation_type: invocation.invocation_type,
-                trace_id: None,
-                timeout: invocation.timeout,
+                ..Local::new(&name, invocation.payload.clone(), invocation.timeout)
             };
-            let late = |detail: String| Error::new(ErrorKind::Timeout, name.clone().into_owned(), detail);
-            let answer = self.invoke_here(call).await.map_err(late)?;
-            return Ok(Invoked { status: answer.status, function_error: answer.function_error, payload: answer.payload });
+            let Answer { status, function_error, payload, .. } = self.invoke_here(local).await?.answer;
+            return Ok(Invoked { status, function_error, payload });
         }
         let mut fields = Fields::with_capacity(6);
         fields.append_text(FieldName::from_static("Host"), &invocation.endpoint.authority());
@@ -132,8 +153,8 @@ impl Aws {
             content: invocation.payload,
             timeout: invocation.timeout,
         };
-        let scope = Scope { service: "lambda".into(), region: invocation.region };
-        let (response, _) = self.call(request, &scope).await?;
+        let signer = Signer { scope: Scope { service: "lambda".into(), region: invocation.region }, role: None };
+        let (response, _) = self.call(request, &signer).await?;
         Ok(Invoked { status: response.status, function_error: response.fields.contains("x-amz-function-error"), payload: response.content })
     }
 }
