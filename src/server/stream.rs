@@ -25,7 +25,12 @@ impl Connection {
         deadline: Instant,
     ) -> bool {
         let bodiless = matches!(response.status, 100..=199 | 204 | 304);
-        let framing = if bodiless { Framing::None } else { Framing::Chunked };
+        // HTTP/1.0 knows no chunks: there the end of the connection is the end of the content.
+        let is_old = session.req_header().version == http::Version::HTTP_10;
+        if is_old {
+            session.set_keepalive(None);
+        }
+        let framing = if bodiless || is_old { Framing::None } else { Framing::Chunked };
         let Ok(head) = convert::response(&response, framing) else { return false };
         if session.write_response_header(Box::new(head)).await.is_err() {
             return false;
@@ -63,6 +68,6 @@ impl Connection {
             // What was begun cannot be completed, and the client must see that: no last chunk.
             session.shutdown().await;
         }
-        is_whole
+        is_whole && !is_old
     }
 }

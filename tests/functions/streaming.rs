@@ -49,6 +49,18 @@ fn what_is_written_comes_before_the_rest_is() {
 }
 
 #[test]
+fn an_old_client_gets_no_chunks() {
+    let code = Files::new();
+    let gateway = start(&one(""), &code);
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", gateway.port)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.write_all(b"GET /prod/streamed/stream HTTP/1.0\r\nHost: x\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains(" 201 ") && answer.ends_with("\r\n\r\nfirst,second") && !answer.contains("chunked"), "{answer}");
+}
+
+#[test]
 fn a_client_that_goes_costs_nobody_anything() {
     let code = Files::new();
     let go = code.0.join("go");
