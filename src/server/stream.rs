@@ -50,15 +50,11 @@ impl Connection {
                 }
                 Ok(Ok(None)) => break session.finish_body().await.is_ok(),
                 Ok(Err(broken)) => {
-                    tracing::warn!(request_id = &*exchange.context.request_id, path = &*exchange.context.path, "{broken}");
+                    self.edge.pipeline.broke_off(exchange, broken.0.into_string());
                     break false;
                 }
                 Err(_) => {
-                    tracing::warn!(
-                        request_id = &*exchange.context.request_id,
-                        path = &*exchange.context.path,
-                        "the response took too long"
-                    );
+                    self.edge.pipeline.broke_off(exchange, "the response paused or took for too long".to_owned());
                     break false;
                 }
             }

@@ -80,12 +80,7 @@ impl Gateway {
         Self::try_start(environment, files, backend_port, arguments)
     }
 
-    fn try_start(
-        environment: &[(&str, &str)],
-        files: &[(String, String)],
-        backend_port: u16,
-        arguments: &[&str],
-    ) -> Result<Self, String> {
+    fn try_start(environment: &[(&str, &str)], files: &[(String, String)], backend_port: u16, arguments: &[&str]) -> Result<Self, String> {
         let [port, admin_port, closed] = free_ports();
         let directory = Files::new();
         for (name, text) in files {
