@@ -9,7 +9,9 @@ use regex::Regex;
 use super::service_action::ServiceAction;
 use crate::document::Spanned;
 use crate::exchange::FieldName;
+pub use crate::mapping::content_handling::ContentHandling;
 use crate::mapping::expression::Expression;
+pub use crate::mapping::template::PassthroughBehavior;
 use crate::store::CircuitSettings;
 
 /// `x-amazon-apigateway-integration`.
@@ -114,24 +116,6 @@ pub enum RequestDestination {
     Header(FieldName),
     QueryString(Box<str>),
     Path(Box<str>),
-}
-
-/// `passthroughBehavior`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[allow(missing_docs, reason = "API Gateway's own names")]
-pub enum PassthroughBehavior {
-    #[default]
-    WhenNoMatch,
-    WhenNoTemplates,
-    Never,
-}
-
-/// `contentHandling`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "API Gateway's own names")]
-pub enum ContentHandling {
-    ConvertToBinary,
-    ConvertToText,
 }
 
 /// How one kind of endpoint response becomes a method response.

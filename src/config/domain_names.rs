@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::account::Known;
-use crate::apigateway::account::{BasePathMapping, DomainName, HealthCheck, OutlierDetection, VpcLink};
+use crate::apigateway::account::{BasePathMapping, DomainName};
 use crate::document::{Fields, Node, Problems, Severity, Spanned};
+use crate::exchange::{HealthCheck, OutlierDetection, VpcLink};
 
 /// What `get-domain-names` prints and a gateway that you run has no use for.
 const AWS_ONLY: [&str; 16] = [

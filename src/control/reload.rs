@@ -10,7 +10,7 @@ use crate::apigateway::tracing::TracingSettings;
 use crate::backend::Backends;
 use crate::config::{self, Loaded, Process};
 use crate::document::{Problems, Severity};
-use crate::exchange::Answer;
+use crate::exchange::{Answer, VpcLink};
 use crate::functions::{FunctionSettings, Functions};
 use crate::observe::{Metrics, Tracer};
 use crate::outbound::Client;
@@ -50,7 +50,7 @@ pub struct Reloaded {
     /// Warnings and notes.
     pub problems: Problems,
     snapshot: Snapshot,
-    vpc_links: Vec<crate::apigateway::account::VpcLink>,
+    vpc_links: Vec<VpcLink>,
     functions: Vec<FunctionSettings>,
     tracer: Option<Arc<Tracer>>,
     files: Vec<PathBuf>,

@@ -8,6 +8,7 @@ mod query;
 mod request;
 mod response;
 mod trace;
+mod vpc_link;
 
 pub use context::{Authorizer, Context, Identity, IntegrationFacts, ResourceFacts, StageFacts, format_request_id};
 pub use failure::{Failure, ResponseType};
@@ -17,3 +18,4 @@ pub use query::{Query, decode_form, encode_form, encode_path_segment};
 pub use request::{Endpoint, EndpointRequest, Forward, MethodRequest, PathParameters, Peer, Request, Scheme};
 pub use response::{Answer, EndpointResponse, Overrides, RequestOverride, Response, ResponseOverride};
 pub use trace::{Caller, Trace, TracedCall};
+pub use vpc_link::{HealthCheck, OutlierDetection, VpcLink};

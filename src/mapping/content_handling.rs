@@ -4,8 +4,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
-use crate::apigateway::integration::ContentHandling;
 use crate::exchange::Failure;
+
+/// `contentHandling`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "API Gateway's own names")]
+pub enum ContentHandling {
+    ConvertToBinary,
+    ConvertToText,
+}
 
 /// The media types whose content is binary.
 #[derive(Debug, Clone, Default)]

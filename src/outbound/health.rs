@@ -10,8 +10,7 @@ use tokio::time::Instant;
 
 use super::client::Client;
 use super::link::{Link, Target};
-use crate::apigateway::account::HealthCheck;
-use crate::exchange::{Endpoint, EndpointRequest, FieldName, Fields, Scheme};
+use crate::exchange::{Endpoint, EndpointRequest, FieldName, Fields, HealthCheck, Scheme};
 
 /// A check that takes longer has failed.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);

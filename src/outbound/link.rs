@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::origin::Known;
 use super::outlier::Outlier;
-use crate::apigateway::account::{HealthCheck, OutlierDetection, VpcLink};
+use crate::exchange::{HealthCheck, OutlierDetection, VpcLink};
 
 /// A group of origins.
 #[derive(Debug)]

@@ -11,8 +11,7 @@ use super::client::address;
 use super::error::{Error, ErrorKind};
 use super::link::{Attempt, Link, TargetState};
 use super::origin::{Known, Origin};
-use crate::apigateway::account::VpcLink;
-use crate::exchange::Endpoint;
+use crate::exchange::{Endpoint, VpcLink};
 
 /// All origins that are known.
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::apigateway::account::OutlierDetection;
+use crate::exchange::OutlierDetection;
 
 /// What is remembered of a target's failures.
 #[derive(Debug, Default)]

@@ -5,7 +5,6 @@ mod scope;
 
 use indexmap::IndexMap;
 
-use crate::apigateway::integration::{PassthroughBehavior, Template as Parsed};
 use crate::exchange::{Context, Failure, MethodRequest, Overrides, ResponseType};
 use crate::vtl::{Clock, Error, Evaluated, Limits, Text, Trace, Value};
 
@@ -46,6 +45,19 @@ impl Template {
     pub const fn size(&self) -> usize {
         self.parsed.size()
     }
+}
+
+/// A template that releases share.
+type Parsed = std::sync::Arc<Template>;
+
+/// `passthroughBehavior`: what happens to content that no template is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "API Gateway's own names")]
+pub enum PassthroughBehavior {
+    #[default]
+    WhenNoMatch,
+    WhenNoTemplates,
+    Never,
 }
 
 /// A kind of request parameter.
