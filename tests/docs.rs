@@ -319,7 +319,7 @@ fn links_between_the_pages_lead_somewhere() {
 /// The property names that readers in `directory` ask for: the first argument of `Fields`' functions, and lists of ignored names.
 fn names_read(directory: &str) -> BTreeSet<String> {
     let taken = regex::Regex::new(
-        r#"(?:take|required|required_string|string|boolean|number|choice|list|strings|address|file|get|text|flag|seconds|switch)\(\s*"([A-Za-z][A-Za-z0-9-]*)"|field\("([a-z-]+)"\)"#,
+        r#"(?:take|required|required_string|string|scalar|entries|variables|boolean|number|choice|list|strings|address|file|get|text|flag|seconds|switch)\(\s*"([A-Za-z][A-Za-z0-9-]*)"|field\("([a-z-]+)"\)"#,
     )
     .unwrap();
     let lists = regex::Regex::new(r"(?s)(?:\.ignore\(&\[|AWS_ONLY: \[&str; \d+\] = \[|for name in \[)(.*?)\]").unwrap();

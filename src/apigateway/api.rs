@@ -19,7 +19,7 @@ pub struct Api {
     /// Its resources in the order written, those without methods included.
     pub resources: Vec<Resource>,
     /// Draft 4 JSON schemas by model name.
-    pub models: IndexMap<String, serde_json::Value>,
+    pub models: IndexMap<String, Spanned<serde_json::Value>>,
     /// Customised gateway responses.
     pub gateway_responses: Vec<(ResponseType, GatewayResponse)>,
     /// Media types whose content is binary.

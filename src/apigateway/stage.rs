@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 
 use super::deployment::Deployment;
 use crate::document::Spanned;
+use crate::mapping::substitution::Substitution;
 
 /// A stage.
 #[derive(Debug)]
@@ -88,8 +89,56 @@ pub enum UnauthorizedCacheControl {
 pub struct AccessLogSettings {
     /// Where lines go.
     pub destination: LogDestination,
-    /// The format; nothing: JSON with everything.
-    pub format: Option<String>,
+    /// How a request is written.
+    pub format: Arc<AccessLogFormat>,
+}
+
+/// `format`, taken apart once.
+#[derive(Debug, PartialEq, Eq)]
+pub struct AccessLogFormat {
+    /// What stays and what is replaced.
+    pub line: Substitution,
+    /// How values are kept from breaking the line.
+    pub form: LogForm,
+}
+
+/// The kinds of line that API Gateway's guide shows. Values are escaped as the form wants it: a client must not be able to forge a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogForm {
+    /// JSON, and Common Log Format and its like, whose readers know the same escapes between quotes.
+    Json,
+    /// XML.
+    Xml,
+    /// Values between commas (RFC 4180).
+    Csv,
+    /// The same with the quotes written in the format.
+    QuotedCsv,
+}
+
+impl AccessLogFormat {
+    /// Takes a format apart. Which form it has shows: JSON begins with a bracket, XML with an element, and CSV has nothing but commas,
+    /// perhaps with quotes, between two values.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let line = Substitution::parse(text);
+        let form = match text.trim_start().chars().next() {
+            Some('<') => LogForm::Xml,
+            Some('{' | '[') => LogForm::Json,
+            _ => {
+                let separates = |text: &str| matches!(text.trim_matches('"').trim(), "" | ",");
+                match (
+                    line.texts().all(separates),
+                    line.texts().any(|text| text.contains(',')),
+                    line.texts().any(|text| text.contains('"')),
+                ) {
+                    (true, true, true) => LogForm::QuotedCsv,
+                    (true, true, false) => LogForm::Csv,
+                    _ => LogForm::Json,
+                }
+            }
+        };
+        Self { line, form }
+    }
 }
 
 /// Where access log lines go.
@@ -99,4 +148,20 @@ pub enum LogDestination {
     Stdout,
     /// A file, appended to.
     File(std::path::PathBuf),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_format_shows_its_form() {
+        let form = |text| AccessLogFormat::parse(text).form;
+        assert_eq!(form("$context.identity.sourceIp,$context.status,$context.requestId"), LogForm::Csv);
+        assert_eq!(form("\"$context.path\",\"$context.requestId\""), LogForm::QuotedCsv);
+        assert_eq!(form(r#"<request id="$context.requestId"><ip>$context.identity.sourceIp</ip></request>"#), LogForm::Xml);
+        assert_eq!(form(r#"{"requestId":"$context.requestId"}"#), LogForm::Json);
+        assert_eq!(form(r#"$context.identity.sourceIp [$context.requestTime] "$context.httpMethod" $context.requestId"#), LogForm::Json);
+        assert_eq!(form("$context.requestId"), LogForm::Json);
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::key_file;
 use super::load::Files;
 use crate::apigateway::usage_plan::{ApiKey, Secret, UsagePlan};
-use crate::document::{Fields, Node, Problems, Severity, Spanned};
+use crate::document::{Fields, Node, Problems, Severity, Spanned, text};
 
 /// Reads `apiKeys`. No message shows a line of them.
 pub(super) fn api_keys(fields: &mut Fields<'_>, plans: &[UsagePlan], files: &mut Files, problems: &mut Problems) -> Vec<ApiKey> {
@@ -70,7 +70,7 @@ fn api_key(node: &Node, problems: &mut Problems) -> Option<ApiKey> {
     // CreateApiKey makes a disabled key where it is told nothing.
     let enabled = fields.boolean("enabled", problems).unwrap_or(false);
     let plans = fields.list("usagePlanIds", problems).iter();
-    let usage_plan_ids = plans.filter_map(|node| Some(Spanned::at(node, node.scalar()?.to_owned()))).collect();
+    let usage_plan_ids = plans.filter_map(|node| Some(Spanned::at(node, text(node, "a usage plan's id", problems)?.to_owned()))).collect();
     fields.ignore(&["description", "createdDate", "lastUpdatedDate", "stageKeys", "customerId", "tags"]);
     fields.finish(problems);
     Some(ApiKey { id: id?, name, value: Secret::new(value?.scalar()?), enabled, usage_plan_ids })

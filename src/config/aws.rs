@@ -12,16 +12,16 @@ pub(super) fn aws(fields: &mut Fields<'_>, problems: &mut Problems) -> AwsSettin
     let from_environment = endpoint_variables().filter_map(|(name, service)| Some((service.to_owned(), variable(&name)?)));
     settings.endpoints.extend(from_environment);
     let Some(mut aws) = fields.take("aws").and_then(|node| Fields::of(node, "`aws`", problems)) else { return settings };
-    aws.ignore(&["region", "accountId"]);
+    for name in ["region", "accountId"] {
+        aws.scalar(name, problems);
+    }
     settings.assume_roles = aws.boolean("assumeRoles", problems).unwrap_or(false);
-    if let Some(node) = aws.take("endpoints") {
-        for entry in node.entries() {
-            let url = entry.node.scalar().unwrap_or_default();
-            if url.starts_with("http://") || url.starts_with("https://") {
-                settings.endpoints.insert(entry.key.clone(), url.to_owned());
-            } else {
-                problems.error(&entry.node, "an endpoint is a URL").help("such as http://127.0.0.1:9001");
-            }
+    for entry in aws.entries("endpoints", problems) {
+        let url = entry.node.scalar().unwrap_or_default();
+        if url.starts_with("http://") || url.starts_with("https://") {
+            settings.endpoints.insert(entry.key.clone(), url.to_owned());
+        } else {
+            problems.error(&entry.node, "an endpoint is a URL").help("such as http://127.0.0.1:9001");
         }
     }
     aws.finish(problems);

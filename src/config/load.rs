@@ -9,7 +9,7 @@ use super::state::State;
 use super::{account, api_keys, aws, domain_names, environment, functions, iam_principals, parts_not_served, tracing, usage_plans};
 use crate::apigateway::account::Account;
 use crate::apigateway::tracing::TracingSettings;
-use crate::document::{Fields, Limits, Node, Problems, Source, parse, source};
+use crate::document::{Fields, Limits, Node, Problems, Source, parse, source, text};
 use crate::openapi;
 
 /// A configuration as it was written, all of it read.
@@ -105,19 +105,19 @@ impl Files {
 
     /// The definition that a node names.
     pub(super) fn open(&mut self, node: &Node, problems: &mut Problems) -> Option<Node> {
-        let path = self.beside(node, node.scalar()?);
+        let path = self.beside(node, text(node, "a file", problems)?);
         self.read(&path, false, Some(node), problems)
     }
 
     /// One of our own files, in which variables are replaced.
     pub(super) fn open_own(&mut self, node: &Node, problems: &mut Problems) -> Option<Node> {
-        let path = self.beside(node, node.scalar()?);
+        let path = self.beside(node, text(node, "a file", problems)?);
         self.read(&path, true, Some(node), problems)
     }
 
     /// A file that is no document, such as comma-separated values.
     pub(super) fn text(&mut self, node: &Node, problems: &mut Problems) -> Option<Arc<Source>> {
-        let path = self.beside(node, node.scalar()?);
+        let path = self.beside(node, text(node, "a file", problems)?);
         let bytes = self.bytes(&path, Some(node), problems)?;
         source(&path.to_string_lossy(), &bytes, Limits::default(), problems)
     }

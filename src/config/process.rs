@@ -102,14 +102,14 @@ pub(super) fn read(fields: &mut Fields<'_>, problems: &mut Problems, beside: &dy
         trusted_proxies: trusted_proxies(fields, problems),
         drain_seconds: fields.number("drainSeconds", 0..=3600, problems).unwrap_or(30),
         request_buffers: memory(fields, problems).unwrap_or(512 << 20),
-        state_directory: state_directory(fields, beside),
+        state_directory: state_directory(fields, problems, beside),
         echo: echo(fields, problems),
     }
 }
 
 /// `var` beside the configuration, unless written otherwise.
-fn state_directory(fields: &mut Fields<'_>, beside: &dyn Fn(&Node, &str) -> PathBuf) -> PathBuf {
-    let written = fields.take("stateDirectory");
+fn state_directory(fields: &mut Fields<'_>, problems: &mut Problems, beside: &dyn Fn(&Node, &str) -> PathBuf) -> PathBuf {
+    let written = fields.scalar("stateDirectory", problems);
     let node = written.unwrap_or(fields.node());
     beside(node, written.and_then(Node::scalar).unwrap_or("var"))
 }

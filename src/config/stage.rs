@@ -1,10 +1,12 @@
 //! A stage's properties.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 
 use crate::apigateway::api::Api;
 use crate::apigateway::stage::{
-    AccessLogSettings, CanarySettings, LogDestination, MethodSettings, Stage, StickyBy, UnauthorizedCacheControl,
+    AccessLogFormat, AccessLogSettings, CanarySettings, LogDestination, MethodSettings, Stage, StickyBy, UnauthorizedCacheControl,
 };
 use crate::document::{Fields, Node, Problems, Severity, Spanned, nearest};
 
@@ -42,8 +44,8 @@ pub(super) fn read(
     }
     let stage = Stage {
         stage_name: Spanned::at(name, text.to_owned()),
-        variables: variables(fields.take("variables"), problems),
-        method_settings: method_settings(fields.take("methodSettings"), api, problems),
+        variables: variables("variables", &mut fields, problems),
+        method_settings: method_settings(&mut fields, api, problems),
         access_log: fields.take("accessLogSettings").and_then(|node| access_log(node, beside, problems)),
         tracing_enabled: fields.boolean("tracingEnabled", problems),
         cache_capacity: cache_capacity(&mut fields, problems),
@@ -79,7 +81,7 @@ fn canary(node: &Node, problems: &mut Problems) -> Option<CanarySettings> {
     let percent_traffic = fields.number("percentTraffic", 0.0..=100.0, problems).unwrap_or(0.0);
     let use_stage_cache = fields.boolean("useStageCache", problems).unwrap_or(false);
     fields.ignore(&["deploymentId"]);
-    let stage_variable_overrides = variables(fields.take("stageVariableOverrides"), problems);
+    let stage_variable_overrides = variables("stageVariableOverrides", &mut fields, problems);
     let mut sticky_by = None;
     if let Some(mut own) = fields.take("x-headgate").and_then(|node| Fields::of(node, "`x-headgate`", problems)) {
         sticky_by = own.take("stickyBy").and_then(|node| sticky(node, problems));
@@ -102,9 +104,9 @@ fn sticky(node: &Node, problems: &mut Problems) -> Option<StickyBy> {
     }
 }
 
-fn variables(node: Option<&Node>, problems: &mut Problems) -> IndexMap<String, String> {
+fn variables(name: &'static str, fields: &mut Fields<'_>, problems: &mut Problems) -> IndexMap<String, String> {
     let mut variables = IndexMap::new();
-    for entry in node.map(Node::entries).unwrap_or_default() {
+    for entry in fields.entries(name, problems) {
         if entry.key.is_empty() || entry.key.len() > 64 || !entry.key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
             problems.at(
                 Severity::Error,
@@ -126,7 +128,7 @@ fn variables(node: Option<&Node>, problems: &mut Problems) -> IndexMap<String, S
         }
     }
     if variables.len() > 100
-        && let Some(node) = node
+        && let Some(node) = fields.take(name)
     {
         problems.error(node, format!("a stage has at most 100 variables, not {}", variables.len()));
     }
@@ -134,9 +136,9 @@ fn variables(node: Option<&Node>, problems: &mut Problems) -> IndexMap<String, S
 }
 
 /// `*/*`, `pets/GET`, `/pets/GET` and `~1pets/GET` are all written in the wild; one form is kept.
-fn method_settings(node: Option<&Node>, api: Option<&Api>, problems: &mut Problems) -> IndexMap<String, MethodSettings> {
+fn method_settings(fields: &mut Fields<'_>, api: Option<&Api>, problems: &mut Problems) -> IndexMap<String, MethodSettings> {
     let mut settings = IndexMap::new();
-    for entry in node.map(Node::entries).unwrap_or_default() {
+    for entry in fields.entries("methodSettings", problems) {
         let key = entry.key.replace("~1", "/");
         let key = if key == "*/*" { key } else { format!("/{}", key.trim_start_matches('/')) };
         if !key.contains('/')
@@ -191,10 +193,19 @@ fn missing_method(key: &str, api: &Api) -> Option<String> {
     (!known).then(|| format!("the resource {path} has no method {verb}"))
 }
 
+/// What is logged where a stage has settings but no format.
+const DEFAULT_LOG_FORMAT: &str = concat!(
+    r#"{"requestId":"$context.requestId","extendedRequestId":"$context.extendedRequestId","ip":"$context.identity.sourceIp","#,
+    r#""caller":"$context.identity.caller","user":"$context.identity.user","requestTime":"$context.requestTime","#,
+    r#""httpMethod":"$context.httpMethod","resourcePath":"$context.resourcePath","path":"$context.path","status":"$context.status","#,
+    r#""protocol":"$context.protocol","responseLength":"$context.responseLength","responseLatency":"$context.responseLatency","#,
+    r#""integrationLatency":"$context.integration.latency","error":"$context.error.message"}"#
+);
+
 fn access_log(node: &Node, beside: &dyn Fn(&Node, &str) -> std::path::PathBuf, problems: &mut Problems) -> Option<AccessLogSettings> {
     let mut fields = Fields::of(node, "`accessLogSettings`", problems)?;
-    let destination = fields.take("destinationArn");
-    let format = fields.take("format");
+    let destination = fields.scalar("destinationArn", problems);
+    let format = fields.scalar("format", problems);
     fields.finish(problems);
     let text = destination.and_then(Node::scalar).unwrap_or("stdout");
     let destination = match (text, text.strip_prefix("file:")) {
@@ -216,5 +227,5 @@ fn access_log(node: &Node, beside: &dyn Fn(&Node, &str) -> std::path::PathBuf, p
             problems.error(format, "an access log format contains $context.requestId or $context.extendedRequestId");
         }
     }
-    Some(AccessLogSettings { destination, format: text.map(str::to_owned) })
+    Some(AccessLogSettings { destination, format: Arc::new(AccessLogFormat::parse(text.unwrap_or(DEFAULT_LOG_FORMAT))) })
 }

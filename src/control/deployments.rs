@@ -155,13 +155,17 @@ pub fn diff(old: &Api, new: &Api) -> Value {
             json!(old.policy.as_ref().map(|policy| &policy.value)),
             json!(new.policy.as_ref().map(|policy| &policy.value)),
         ),
-        ("models changed", json!(old.models), json!(new.models)),
+        ("models changed", models(old), models(new)),
     ] {
         if from != to {
             changes.push(json!({ "change": what, "from": from, "to": to }));
         }
     }
     Value::Array(changes)
+}
+
+fn models(api: &Api) -> Value {
+    api.models.iter().map(|(name, schema)| (name.clone(), schema.value.clone())).collect()
 }
 
 fn names(api: &Api) -> BTreeSet<String> {

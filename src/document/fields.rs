@@ -4,8 +4,44 @@ use std::collections::HashSet;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::node::{Node, Span};
+use super::node::{Entry, Node, Span};
 use super::problem::{Problems, Severity, nearest};
+
+/// The members of a mapping. Nothing has none; what is no mapping is a problem, since somebody meant something by it.
+pub fn entries<'n>(node: Option<&'n Node>, what: &str, problems: &mut Problems) -> &'n [Entry] {
+    let Some(node) = node.filter(|node| !node.is_null()) else { return &[] };
+    if !node.is_object() {
+        problems.error(node, format!("{what} is a mapping, not {}", shown(node)));
+    }
+    node.entries()
+}
+
+/// The elements of a list, likewise.
+pub fn items<'n>(node: Option<&'n Node>, what: &str, problems: &mut Problems) -> &'n [Node] {
+    let Some(node) = node.filter(|node| !node.is_null()) else { return &[] };
+    if !matches!(node.value, super::Value::Array(_)) {
+        problems.error(node, format!("{what} is a list, not {}", shown(node)));
+    }
+    node.items()
+}
+
+/// The text of a scalar; a list or a mapping in its place is a problem.
+pub fn text<'n>(node: &'n Node, what: &str, problems: &mut Problems) -> Option<&'n str> {
+    if node.scalar().is_none() {
+        problems.error(node, format!("{what} is a string, not {}", shown(node)));
+    }
+    node.scalar()
+}
+
+/// A boolean, as such or as text; nothing is false.
+pub fn flag(node: Option<&Node>, what: &str, problems: &mut Problems) -> bool {
+    let Some(node) = node.filter(|node| !node.is_null()) else { return false };
+    let value = node.scalar().and_then(|text| bool::from_str(&text.to_ascii_lowercase()).ok());
+    if value.is_none() {
+        problems.error(node, format!("{what} is true or false, not {}", shown(node)));
+    }
+    value.unwrap_or(false)
+}
 
 /// The fields of one mapping.
 pub struct Fields<'n> {
@@ -38,6 +74,16 @@ impl<'n> Fields<'n> {
     /// Accepts these without reading them: they describe AWS's side, or nothing that a gateway serves.
     pub fn ignore(&mut self, names: &[&'static str]) {
         self.known.extend(names);
+    }
+
+    /// The members of the field `name`, which is a mapping.
+    pub fn entries(&mut self, name: &'static str, problems: &mut Problems) -> &'n [Entry] {
+        entries(self.take(name), &format!("`{name}`"), problems)
+    }
+
+    /// The field `name`, if it is there and a scalar.
+    pub fn scalar(&mut self, name: &'static str, problems: &mut Problems) -> Option<&'n Node> {
+        self.take(name).filter(|node| text(node, &format!("`{name}`"), problems).is_some())
     }
 
     /// The field `name`, which must be there.

@@ -10,7 +10,7 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
-pub use fields::Fields;
+pub use fields::{Fields, entries, flag, items, text};
 pub use node::{Entry, Node, Position, Source, Span, Spanned, Value};
 pub use parse::{Limits, parse, source};
 pub use problem::{Problem, Problems, Severity, nearest};

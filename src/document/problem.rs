@@ -53,6 +53,8 @@ pub struct Problems {
     not_shown: usize,
     errors: usize,
     secret: bool,
+    /// Whether the last problem is not in the list: it was told already, or there is no room.
+    left_out: bool,
 }
 
 impl Problems {
@@ -94,20 +96,45 @@ impl Problems {
         self.push(Problem { severity: Severity::Error, message: message.into(), place: None, help: None, secret: false })
     }
 
+    /// Takes the warnings back that say this of a value, since something worse follows.
+    pub fn withdraw_warnings<T>(&mut self, value: &Spanned<T>, beginning: &str) {
+        let is_it = |problem: &Problem| problem.severity == Severity::Warning && problem.message.starts_with(beginning);
+        self.list.retain(|problem| !is_it(problem) || !problem.is_at(&value.source, value.span));
+    }
+
+    /// Whether an error was told of a value.
+    #[must_use]
+    pub fn has_error_at<T>(&self, value: &Spanned<T>) -> bool {
+        self.list.iter().any(|problem| problem.severity == Severity::Error && problem.is_at(&value.source, value.span))
+    }
+
     fn push(&mut self, mut problem: Problem) -> &mut Self {
+        // What several readers see, such as a parameter that all methods of a path share, is told once.
+        self.left_out = self.list.iter().any(|known| known.is_same(&problem));
+        if self.left_out {
+            return self;
+        }
         problem.secret = self.secret;
         self.errors += usize::from(problem.severity == Severity::Error);
         if self.list.len() < SHOWN {
             self.list.push(problem);
+            return self;
+        }
+        self.not_shown += 1;
+        // However many warnings came first, what stands in the way is shown.
+        let place = (problem.severity == Severity::Error).then(|| self.list.iter().rposition(|known| known.severity != Severity::Error));
+        if let Some(place) = place.flatten() {
+            self.list.remove(place);
+            self.list.push(problem);
         } else {
-            self.not_shown += 1;
+            self.left_out = true;
         }
         self
     }
 
     /// Says what to do about the last problem.
     pub fn help(&mut self, help: impl Into<String>) {
-        if self.not_shown == 0
+        if !self.left_out
             && let Some(last) = self.list.last_mut()
         {
             last.help = Some(help.into());
@@ -166,23 +193,31 @@ impl Problems {
 }
 
 impl Problem {
+    fn is_at(&self, source: &Arc<Source>, span: Span) -> bool {
+        self.place.as_ref().is_some_and(|(known, place)| Arc::ptr_eq(known, source) && *place == span)
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        let same_place = match &other.place {
+            Some((source, span)) => self.is_at(source, *span),
+            None => self.place.is_none(),
+        };
+        same_place && self.severity == other.severity && self.message == other.message
+    }
+
     fn draw(&self, out: &mut String) {
         let _ = writeln!(out, "{}: {}", self.severity.name(), self.message);
         if let Some((source, span)) = &self.place {
             let position = source.position(span.start);
-            let line = if self.secret { String::new() } else { shown(source.line(position.line)) };
             let number = position.line.to_string();
             let gutter = " ".repeat(number.len());
-            let width = source
-                .text
-                .get(span.start..span.end)
-                .and_then(|text| text.lines().next())
-                .map_or(1, |text| text.trim_end().chars().count());
-            let room = line.chars().count().saturating_sub(position.column - 1);
-            let marks = "^".repeat(width.min(room).max(1));
-            let blanks = " ".repeat((position.column - 1).min(line.chars().count()));
             let _ = writeln!(out, "{gutter}--> {}:{}:{}", source.name, position.line, position.column);
             if !self.secret {
+                let (line, before) = shown(source.line(position.line), position.column - 1);
+                let written = source.text.get(span.start..span.end).and_then(|text| text.lines().next());
+                let width = written.map_or(1, |text| text.trim_end().chars().count());
+                let room = line.chars().count().saturating_sub(before);
+                let (blanks, marks) = (" ".repeat(before), "^".repeat(width.min(room).max(1)));
                 let _ = writeln!(out, "{gutter} |\n{number} | {line}\n{gutter} | {blanks}{marks}");
             }
             if let Some(help) = &self.help {
@@ -212,15 +247,26 @@ impl Problem {
             "file": self.place.as_ref().map(|(source, _)| source.name.as_str()),
             "line": position.map(|position| position.line),
             "column": position.map(|position| position.column),
-            "sourceLine": self.place.as_ref().zip(position).filter(|_| !self.secret).map(|((source, _), position)| shown(source.line(position.line))),
+            "sourceLine": self.place.as_ref().zip(position).filter(|_| !self.secret).map(|((source, _), position)| shown(source.line(position.line), position.column - 1).0),
             "help": self.help,
         })
     }
 }
 
-/// A line as a terminal may show it: tabs one blank wide, so that marks stay below their text, no controls, no endless lines.
-fn shown(line: &str) -> String {
-    line.chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect()
+/// Of a line, in characters.
+const WIDTH: usize = 200;
+/// Of what stands before the place, where a line is too long to be shown from its beginning.
+const BEFORE: usize = 60;
+
+/// A line as a terminal may show it, and where in it the character `at` is: tabs one blank wide, so that marks stay below their text, no
+/// controls, no endless lines.
+fn shown(line: &str, at: usize) -> (String, usize) {
+    let is_long = line.chars().nth(WIDTH).is_some();
+    let skipped = if is_long && at + BEFORE > WIDTH { at - BEFORE } else { 0 };
+    let mut text = if skipped > 0 { "…".to_owned() } else { String::new() };
+    text.extend(line.chars().skip(skipped).take(WIDTH).map(|c| if c.is_control() { ' ' } else { c }));
+    let before = (at - skipped + usize::from(skipped > 0)).min(text.chars().count());
+    (text, before)
 }
 
 /// The known name that is closest to `name`, if any is close enough to be what was meant.

@@ -41,7 +41,7 @@ impl Reader<'_> {
                 .error(node, "a REQUEST authorizer whose results are kept needs an `identitySource`")
                 .help("or `authorizerResultTtlInSeconds: 0`");
         }
-        let identity_validation = fields.take("identityValidationExpression").filter(|node| !node.is_null()).and_then(|node| {
+        let identity_validation = fields.scalar("identityValidationExpression", problems).and_then(|node| {
             let text = node.scalar().unwrap_or_default();
             let pattern = Regex::new(&format!("^(?:{text})$"));
             pattern
@@ -54,15 +54,14 @@ impl Reader<'_> {
         });
         let jwks_file = self.jwks_file(&mut fields, problems);
         let kind = match kind {
-            Kind::Token => AuthorizerKind::Token { uri: self.authorizer_uri(&mut fields, problems)? },
+            Kind::Token => AuthorizerKind::Token { uri: authorizer_uri(&mut fields, problems)? },
             Kind::Request => {
                 let simple_responses = fields.boolean("enableSimpleResponses", problems).unwrap_or(false);
-                AuthorizerKind::Request { uri: self.authorizer_uri(&mut fields, problems)?, simple_responses }
+                AuthorizerKind::Request { uri: authorizer_uri(&mut fields, problems)?, simple_responses }
             }
             Kind::Cognito => {
                 let arns = fields.list("providerARNs", problems).iter();
-                let provider_arns: Vec<_> =
-                    arns.map(|node| Spanned::at(node, self.substituted(node.scalar().unwrap_or_default()))).collect();
+                let provider_arns: Vec<_> = arns.map(|node| Spanned::at(node, node.scalar().unwrap_or_default().to_owned())).collect();
                 if provider_arns.is_empty() {
                     problems.error(node, "`providerARNs` is missing: the user pools whose tokens are accepted");
                 }
@@ -90,11 +89,11 @@ impl Reader<'_> {
         let set = self.files.load(file, file.scalar().unwrap_or_default(), problems)?;
         Some(Spanned::at(file, set.to_json().to_string()))
     }
+}
 
-    fn authorizer_uri(&self, fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Spanned<String>> {
-        let node = fields.required("authorizerUri", problems)?;
-        Some(Spanned::at(node, self.substituted(node.scalar().unwrap_or_default())))
-    }
+fn authorizer_uri(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Spanned<String>> {
+    let node = fields.required("authorizerUri", problems)?;
+    Some(Spanned::at(node, node.scalar().unwrap_or_default().to_owned()))
 }
 
 fn ttl(fields: &mut Fields<'_>, kind: Kind, problems: &mut Problems) -> u32 {

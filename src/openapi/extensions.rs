@@ -3,10 +3,10 @@
 use super::Reader;
 use super::integration_response::response_parameters;
 use super::operation::{known_extensions, media_type};
-use crate::apigateway::api::{Api, ApiKeySource};
+use crate::apigateway::api::{Api, ApiKeySource, RequestValidator};
 use crate::apigateway::gateway_response::GatewayResponse;
 use crate::apigateway::policy::Policy;
-use crate::document::{Entry, Fields, Node, Problems, Severity, Spanned, nearest};
+use crate::document::{Entry, Fields, Node, Problems, Severity, Spanned, entries, flag, items, nearest, text};
 use crate::exchange::ResponseType;
 use crate::mapping::expression::Scope;
 use crate::mapping::substitution::Substitution;
@@ -36,7 +36,8 @@ impl Reader<'_> {
         known_extensions(self.root, &ROOT, problems);
         let field = |name: &str| self.root.get(name).filter(|node| !node.is_null());
         if let Some(node) = field("x-amazon-apigateway-binary-media-types") {
-            api.binary_media_types = node.items().iter().filter_map(Node::scalar).map(media_type).collect();
+            let listed = items(Some(node), "`x-amazon-apigateway-binary-media-types`", problems).iter();
+            api.binary_media_types = listed.filter_map(|item| text(item, "a media type", problems)).map(media_type).collect();
         }
         if let Some(node) = field("x-amazon-apigateway-minimum-compression-size") {
             api.minimum_compression_size = node.scalar().and_then(|text| text.parse().ok()).filter(|size| COMPRESSION_SIZES.contains(size));
@@ -59,28 +60,64 @@ impl Reader<'_> {
                 .help("CORS for REST APIs: an OPTIONS method with a mock integration");
         }
         api.policy = field("x-amazon-apigateway-policy").map(|node| policy(node, problems));
-        api.disable_execute_api_endpoint = self.disabled_endpoint();
+        api.disable_execute_api_endpoint = self.disabled_endpoint(problems);
+        self.request_validators(problems);
         let schemes: Vec<_> =
-            self.schemes().map(Node::entries).unwrap_or_default().iter().map(|entry| (entry.key.clone(), entry.node.clone())).collect();
+            entries(self.schemes(), "security schemes", problems).iter().map(|entry| (entry.key.clone(), entry.node.clone())).collect();
         for (name, scheme) in schemes {
             let Some(scheme) = self.resolve(&scheme, problems) else { continue };
+            entries(Some(&scheme), "a security scheme", problems);
             api.authorizers.extend(self.authorizer(&name, &scheme, problems));
         }
+        self.root_security(problems);
         self.gateway_responses(api, problems);
     }
 
     /// At the root in Swagger, within a server in OpenAPI 3.
-    fn disabled_endpoint(&self) -> bool {
+    fn disabled_endpoint(&self, problems: &mut Problems) -> bool {
+        // Real definitions write one server as a mapping, which API Gateway lets pass.
         let servers = self.root.get("servers").map(Node::items).unwrap_or_default();
-        std::iter::once(self.root).chain(servers).any(|place| {
-            let flag = place.get("x-amazon-apigateway-endpoint-configuration").and_then(|node| node.get("disableExecuteApiEndpoint"));
-            flag.and_then(Node::scalar).is_some_and(|text| text.eq_ignore_ascii_case("true"))
-        })
+        let mut disabled = false;
+        for place in std::iter::once(self.root).chain(servers) {
+            let settings = place.get("x-amazon-apigateway-endpoint-configuration");
+            disabled |= flag(settings.and_then(|node| node.get("disableExecuteApiEndpoint")), "`disableExecuteApiEndpoint`", problems);
+        }
+        disabled
+    }
+
+    /// The validators that operations name, and the one of those that name none.
+    fn request_validators(&mut self, problems: &mut Problems) {
+        for entry in entries(self.root.get("x-amazon-apigateway-request-validators"), "`x-amazon-apigateway-request-validators`", problems)
+        {
+            let Some(mut fields) = Fields::of(&entry.node, "a request validator", problems) else { continue };
+            let body = fields.boolean("validateRequestBody", problems).unwrap_or(false);
+            let parameters = fields.boolean("validateRequestParameters", problems).unwrap_or(false);
+            fields.finish(problems);
+            self.validators.push((entry.key.clone(), RequestValidator { body, parameters }));
+        }
+        if let Some(node) = self.root.get("x-amazon-apigateway-request-validator").filter(|node| !node.is_null()) {
+            self.default_validator = self.validator_named(node, problems);
+        }
+    }
+
+    /// The validator that a name stands for. A wrong name validates everything: nobody is let through by a misspelling.
+    pub(super) fn validator_named(&self, node: &Node, problems: &mut Problems) -> RequestValidator {
+        let name = text(node, "`x-amazon-apigateway-request-validator`", problems).unwrap_or_default();
+        if let Some((_, validator)) = self.validators.iter().find(|(known, _)| known == name) {
+            return *validator;
+        }
+        if node.scalar().is_some() {
+            problems.error(node, format!("Invalid Request Validator identifier specified: `{name}`"));
+            if let Some(near) = nearest(name, self.validators.iter().map(|(known, _)| known.as_str())) {
+                problems.help(format!("did you mean `{near}`?"));
+            }
+        }
+        RequestValidator { body: true, parameters: true }
     }
 
     fn gateway_responses(&mut self, api: &mut Api, problems: &mut Problems) {
         let responses = self.root.get("x-amazon-apigateway-gateway-responses");
-        for entry in responses.map(Node::entries).unwrap_or_default() {
+        for entry in entries(responses, "`x-amazon-apigateway-gateway-responses`", problems) {
             let Some(response_type) = ResponseType::parse(&entry.key) else {
                 problems.at(Severity::Error, &entry.node.source, entry.key_span, format!("unknown gateway response type `{}`", entry.key));
                 let near = nearest(&entry.key, ResponseType::ALL.iter().map(|kind| kind.name()));
@@ -98,13 +135,16 @@ fn gateway_response(entry: &Entry, problems: &mut Problems) -> Option<GatewayRes
     let mut fields = Fields::of(&entry.node, "a gateway response", problems)?;
     let response = GatewayResponse {
         status_code: fields.number("statusCode", 100..=599, problems),
-        response_parameters: response_parameters(fields.take("responseParameters"), "gatewayresponse.header.", Scope::Request, problems),
+        response_parameters: response_parameters(
+            fields.entries("responseParameters", problems),
+            "gatewayresponse.header.",
+            Scope::Request,
+            problems,
+        ),
         response_templates: fields
-            .take("responseTemplates")
-            .map(Node::entries)
-            .unwrap_or_default()
+            .entries("responseTemplates", problems)
             .iter()
-            .filter_map(|entry| Some((media_type(&entry.key).into(), Substitution::parse(entry.node.scalar()?))))
+            .filter_map(|entry| Some((media_type(&entry.key).into(), Substitution::parse(text(&entry.node, "a template", problems)?))))
             .collect(),
     };
     fields.finish(problems);

@@ -54,8 +54,8 @@ impl Reader<'_> {
         let mut fields = Fields::of(node, "an integration", problems)?;
         fields.required("type", problems)?;
         let integration_type = fields.choice("type", &TYPES, problems)?;
-        let http_method = self.http_method(&mut fields, integration_type, problems);
-        let uri = self.uri(&mut fields, integration_type, problems);
+        let http_method = http_method(&mut fields, integration_type, problems);
+        let uri = uri(&mut fields, integration_type, problems);
         let streams_response = streams_response(&mut fields, integration_type, problems);
         let longest = match (self.options.aws_limits, streams_response) {
             (false, _) => 3_600_000,
@@ -69,131 +69,145 @@ impl Reader<'_> {
             integration_type,
             http_method,
             uri,
-            vpc_link: self.vpc_link(&mut fields, problems),
-            request_parameters: self.request_parameters(&mut fields, integration_type, path, label, problems),
+            vpc_link: vpc_link(&mut fields, problems),
+            request_parameters: request_parameters(&mut fields, integration_type, path, label, problems),
             request_templates: templates(fields.take("requestTemplates"), problems),
             passthrough_behavior: fields.choice("passthroughBehavior", &PASSTHROUGH, problems).unwrap_or_default(),
             content_handling: fields.choice("contentHandling", &CONTENT_HANDLING, problems),
             timeout: Duration::from_millis(timeout),
             cache_namespace: fields.string("cacheNamespace", problems),
-            cache_key_parameters: fields.strings("cacheKeyParameters", problems),
+            cache_key_parameters: cache_key_parameters(&mut fields, problems),
             insecure_skip_verification,
             allow_link_local,
             circuit_breaker,
             responses: self.integration_responses(fields.take("responses"), problems),
             service_action: service_action(&mut fields, problems),
             streams_response,
-            credentials: self.credentials(&mut fields, integration_type),
+            credentials: credentials(&mut fields, integration_type, problems),
             payload_format: fields.choice("payloadFormatVersion", &PAYLOAD_FORMATS, problems).unwrap_or_default(),
         };
         fields.ignore(&["connectionType", "connectionId", "description"]);
         fields.finish(problems);
         Some(Spanned::at(node, Arc::new(integration)))
     }
+}
 
-    fn http_method(&self, fields: &mut Fields<'_>, integration_type: IntegrationType, problems: &mut Problems) -> Option<HttpMethod> {
-        let Some(node) = fields.take("httpMethod") else {
-            let needs_one = !matches!(integration_type, IntegrationType::Mock) && fields.node().get("integrationSubtype").is_none();
-            if needs_one {
-                problems
-                    .error(fields.node(), "Enumeration value for HttpMethod must be non-empty")
-                    .help("`httpMethod` is the method that the endpoint is asked with");
-            }
-            return None;
-        };
-        let text = node.scalar().unwrap_or_default().to_ascii_uppercase();
-        match text.as_str() {
-            "ANY" | "X-AMAZON-APIGATEWAY-ANY-METHOD" => None,
-            "GET" | "PUT" | "POST" | "DELETE" | "PATCH" | "OPTIONS" | "HEAD" => HttpMethod::from_bytes(text.as_bytes()).ok(),
-            _ if integration_type == IntegrationType::Mock => None,
-            _ => {
-                problems.error(node, "Invalid HttpMethod specified. Valid options are GET,PUT,POST,DELETE,PATCH,OPTIONS,HEAD,ANY");
-                None
-            }
+fn http_method(fields: &mut Fields<'_>, integration_type: IntegrationType, problems: &mut Problems) -> Option<HttpMethod> {
+    let Some(node) = fields.take("httpMethod") else {
+        let needs_one = !matches!(integration_type, IntegrationType::Mock) && fields.node().get("integrationSubtype").is_none();
+        if needs_one {
+            problems
+                .error(fields.node(), "Enumeration value for HttpMethod must be non-empty")
+                .help("`httpMethod` is the method that the endpoint is asked with");
+        }
+        return None;
+    };
+    let text = node.scalar().unwrap_or_default().to_ascii_uppercase();
+    match text.as_str() {
+        "ANY" | "X-AMAZON-APIGATEWAY-ANY-METHOD" => None,
+        "GET" | "PUT" | "POST" | "DELETE" | "PATCH" | "OPTIONS" | "HEAD" => HttpMethod::from_bytes(text.as_bytes()).ok(),
+        _ if integration_type == IntegrationType::Mock => None,
+        _ => {
+            problems.error(node, "Invalid HttpMethod specified. Valid options are GET,PUT,POST,DELETE,PATCH,OPTIONS,HEAD,ANY");
+            None
         }
     }
+}
 
-    fn uri(&self, fields: &mut Fields<'_>, integration_type: IntegrationType, problems: &mut Problems) -> Option<Spanned<String>> {
-        let has_subtype = fields.node().get("integrationSubtype").is_some();
-        let Some(node) = fields.take("uri") else {
-            match integration_type {
-                IntegrationType::Mock => {}
-                IntegrationType::Http | IntegrationType::HttpProxy => {
-                    problems.error(fields.node(), "Invalid HTTP endpoint specified for URI").help("`uri` is missing");
-                }
-                _ if has_subtype => {}
-                _ => {
-                    problems.error(fields.node(), "Invalid ARN specified in the request").help("`uri` is missing");
-                }
-            }
-            return None;
-        };
-        let text = self.substituted(node.scalar().unwrap_or_default());
+fn uri(fields: &mut Fields<'_>, integration_type: IntegrationType, problems: &mut Problems) -> Option<Spanned<String>> {
+    let has_subtype = fields.node().get("integrationSubtype").is_some();
+    let Some(node) = fields.take("uri") else {
         match integration_type {
-            IntegrationType::Mock => return None,
-            IntegrationType::Http | IntegrationType::HttpProxy => http_uri(node, &text, problems),
-            IntegrationType::Aws | IntegrationType::AwsProxy if !has_subtype => {
-                let streams = fields.node().get("responseTransferMode").and_then(Node::scalar) == Some("STREAM");
-                aws_uri(node, &text, (integration_type, streams), problems);
+            IntegrationType::Mock => {}
+            IntegrationType::Http | IntegrationType::HttpProxy => {
+                problems.error(fields.node(), "Invalid HTTP endpoint specified for URI").help("`uri` is missing");
             }
-            _ => {}
+            _ if has_subtype => {}
+            _ => {
+                problems.error(fields.node(), "Invalid ARN specified in the request").help("`uri` is missing");
+            }
         }
-        Some(Spanned::at(node, text))
-    }
-
-    /// The role of `credentials`; only calls of AWS's services are signed.
-    fn credentials(&self, fields: &mut Fields<'_>, integration_type: IntegrationType) -> Option<Spanned<String>> {
-        let node = fields.take("credentials").filter(|node| !node.is_null())?;
-        let is_signed = matches!(integration_type, IntegrationType::Aws | IntegrationType::AwsProxy);
-        is_signed.then(|| Spanned::at(node, self.substituted(node.scalar().unwrap_or_default())))
-    }
-
-    fn vpc_link(&self, fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Spanned<String>> {
-        let kind = fields.choice("connectionType", &[("INTERNET", false), ("VPC_LINK", true)], problems).unwrap_or(false);
-        let id = fields.take("connectionId");
-        if !kind {
-            return None;
+        return None;
+    };
+    let text = node.scalar().unwrap_or_default().to_owned();
+    match integration_type {
+        IntegrationType::Mock => return None,
+        IntegrationType::Http | IntegrationType::HttpProxy => http_uri(node, &text, problems),
+        IntegrationType::Aws | IntegrationType::AwsProxy if !has_subtype => {
+            let streams = fields.node().get("responseTransferMode").and_then(Node::scalar) == Some("STREAM");
+            aws_uri(node, &text, (integration_type, streams), problems);
         }
-        let Some(id) = id else {
-            problems.error(fields.node(), "`connectionType` VPC_LINK needs a `connectionId`");
-            return None;
-        };
-        Some(Spanned::at(id, self.substituted(id.scalar().unwrap_or_default())))
+        _ => {}
     }
+    Some(Spanned::at(node, text))
+}
 
-    fn request_parameters(
-        &self,
-        fields: &mut Fields<'_>,
-        integration_type: IntegrationType,
-        path: &str,
-        label: &str,
-        problems: &mut Problems,
-    ) -> Vec<RequestParameter> {
-        let Some(node) = fields.take("requestParameters") else { return Vec::new() };
-        // The service actions of HTTP APIs name their own parameters here.
-        if fields.node().get("integrationSubtype").is_some()
-            || node.entries().iter().any(|entry| !entry.key.starts_with("integration.")) && integration_type.is_proxy()
-        {
-            return Vec::new();
-        }
-        let method = label.split(' ').next().unwrap_or_default();
-        node.entries()
-            .iter()
-            .filter_map(|entry| {
-                let Some(text) = entry.node.as_str() else {
-                    let found = entry.node.scalar().unwrap_or_else(|| entry.node.kind());
-                    problems.warning(&entry.node, format!("Invalid format for 'requestParameters'. Expected type string for property '{}' of resource '{path}' and method '{method}' but got '{found}'", entry.key));
-                    return None;
-                };
-                let destination = destination(&entry.key);
-                if destination.is_none() {
-                    problems.at(Severity::Error, &entry.node.source, entry.key_span, format!("Invalid mapping expression specified: Validation Result: warnings : [], errors : [Invalid mapping expression parameter specified: {}]", entry.key));
-                }
-                let source = expression(text, Scope::Request, &entry.node, problems);
-                Some(RequestParameter { destination: destination?, source: source? })
-            })
-            .collect()
+/// The role of `credentials`; only calls of AWS's services are signed.
+fn credentials(fields: &mut Fields<'_>, integration_type: IntegrationType, problems: &mut Problems) -> Option<Spanned<String>> {
+    let node = fields.scalar("credentials", problems)?;
+    let is_signed = matches!(integration_type, IntegrationType::Aws | IntegrationType::AwsProxy);
+    is_signed.then(|| Spanned::at(node, node.scalar().unwrap_or_default().to_owned()))
+}
+
+fn vpc_link(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Spanned<String>> {
+    let kind = fields.choice("connectionType", &[("INTERNET", false), ("VPC_LINK", true)], problems).unwrap_or(false);
+    let id = fields.take("connectionId");
+    if !kind {
+        return None;
     }
+    let Some(id) = id else {
+        problems.error(fields.node(), "`connectionType` VPC_LINK needs a `connectionId`");
+        return None;
+    };
+    Some(Spanned::at(id, id.scalar().unwrap_or_default().to_owned()))
+}
+
+fn request_parameters(
+    fields: &mut Fields<'_>,
+    integration_type: IntegrationType,
+    path: &str,
+    label: &str,
+    problems: &mut Problems,
+) -> Vec<RequestParameter> {
+    let written = fields.entries("requestParameters", problems);
+    // The service actions of HTTP APIs name their own parameters here.
+    if fields.node().get("integrationSubtype").is_some()
+        || written.iter().any(|entry| !entry.key.starts_with("integration.")) && integration_type.is_proxy()
+    {
+        return Vec::new();
+    }
+    let method = label.split(' ').next().unwrap_or_default();
+    written
+        .iter()
+        .filter_map(|entry| {
+            let Some(text) = entry.node.as_str() else {
+                let found = entry.node.scalar().unwrap_or_else(|| entry.node.kind());
+                problems.warning(&entry.node, format!("Invalid format for 'requestParameters'. Expected type string for property '{}' of resource '{path}' and method '{method}' but got '{found}'", entry.key));
+                return None;
+            };
+            let destination = destination(&entry.key);
+            if destination.is_none() {
+                problems.at(Severity::Error, &entry.node.source, entry.key_span, format!("Invalid mapping expression specified: Validation Result: warnings : [], errors : [Invalid mapping expression parameter specified: {}]", entry.key));
+            }
+            let source = expression(text, Scope::Request, &entry.node, problems);
+            Some(RequestParameter { destination: destination?, source: source? })
+        })
+        .collect()
+}
+
+/// A key parameter that names nothing would let requests share an answer that are not alike.
+fn cache_key_parameters(fields: &mut Fields<'_>, problems: &mut Problems) -> Vec<String> {
+    let mut names = Vec::new();
+    for item in fields.list("cacheKeyParameters", problems) {
+        let name = item.scalar().unwrap_or_default();
+        if destination(name).is_none() && Expression::parse(name, Scope::Request).is_none() {
+            problems
+                .error(item, format!("Invalid cache key parameter specified: {name}"))
+                .help("a parameter is written method.request.{path|querystring|header}.NAME, or integration.request.…");
+        }
+        names.push(name.to_owned());
+    }
+    names
 }
 
 /// `responseTransferMode`; only proxies stream, and a function has a path of its own for it.

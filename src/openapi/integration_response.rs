@@ -29,7 +29,12 @@ fn integration_response(entry: &Entry, problems: &mut Problems) -> Option<Integr
     let response = IntegrationResponse {
         selection_pattern: selection_pattern(entry, problems),
         status_code: status_code.unwrap_or(200),
-        response_parameters: response_parameters(fields.take("responseParameters"), "method.response.header.", Scope::Response, problems),
+        response_parameters: response_parameters(
+            fields.entries("responseParameters", problems),
+            "method.response.header.",
+            Scope::Response,
+            problems,
+        ),
         response_templates: templates(fields.take("responseTemplates"), problems),
         content_handling: fields.choice("contentHandling", &CONTENT_HANDLING, problems),
     };
@@ -70,14 +75,9 @@ fn last_line(error: &regex::Error) -> String {
 }
 
 /// Mappings to header fields: of method responses, and of gateway responses.
-pub(super) fn response_parameters(
-    node: Option<&Node>,
-    prefix: &str,
-    scope: Scope,
-    problems: &mut Problems,
-) -> Vec<(FieldName, Expression)> {
+pub(super) fn response_parameters(entries: &[Entry], prefix: &str, scope: Scope, problems: &mut Problems) -> Vec<(FieldName, Expression)> {
     let mut parameters = Vec::new();
-    for entry in node.map(Node::entries).unwrap_or_default() {
+    for entry in entries {
         let Some(name) = entry.key.strip_prefix(prefix).and_then(|name| FieldName::parse(name.as_bytes())) else {
             problems.at(
                 Severity::Error,

@@ -13,8 +13,11 @@ mod resolve;
 mod security;
 mod service_action;
 
-use crate::apigateway::api::Api;
-use crate::document::{Node, Problems};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::apigateway::api::{Api, RequestValidator};
+use crate::document::{Entry, Node, Problems, Value};
 
 pub use resolve::Files;
 
@@ -50,13 +53,31 @@ struct Reader<'r> {
     options: &'r Options,
     files: &'r mut dyn Files,
     documents: Vec<(String, Node)>,
+    /// The names of the document's own schemas.
+    schema_names: HashSet<String>,
+    /// `x-amazon-apigateway-request-validators`.
+    validators: Vec<(String, RequestValidator)>,
+    /// The validator of operations that name none.
+    default_validator: RequestValidator,
 }
 
 /// Reads a definition; problems are collected, and what could be read is returned.
 pub fn read(root: &Node, files: &mut dyn Files, options: &Options, problems: &mut Problems) -> Option<Api> {
     let swagger = version(root, problems)?;
+    let replaced = root.source.text.contains("${AWS::").then(|| with_pseudo_parameters(root, options));
+    let root = replaced.as_ref().unwrap_or(root);
     intrinsics(root, problems);
-    let mut reader = Reader { root, swagger, options, files, documents: vec![(root.source.name.clone(), root.clone())] };
+    let documents = vec![(root.source.name.clone(), root.clone())];
+    let mut reader = Reader {
+        root,
+        swagger,
+        options,
+        files,
+        documents,
+        schema_names: HashSet::new(),
+        validators: Vec::new(),
+        default_validator: RequestValidator::default(),
+    };
     let mut api = Api {
         name: root.get("info").and_then(|info| info.get("title")).and_then(Node::scalar).unwrap_or_default().to_owned(),
         ..Api::default()
@@ -109,15 +130,24 @@ fn intrinsics(root: &Node, problems: &mut Problems) {
     }
 }
 
-impl Reader<'_> {
-    /// Puts AWS's pseudo parameters into a text.
-    fn substituted(&self, text: &str) -> String {
-        if !text.contains("${AWS::") {
-            return text.to_owned();
+/// The tree with AWS's pseudo parameters in all of its texts, as an import puts them in. What none of them is in is shared.
+fn with_pseudo_parameters(node: &Node, options: &Options) -> Node {
+    match &node.value {
+        Value::String(text) if text.contains("${AWS::") => {
+            let text = text
+                .replace("${AWS::AccountId}", &options.account_id)
+                .replace("${AWS::Region}", &options.region)
+                .replace("${AWS::Partition}", "aws")
+                .replace("${AWS::URLSuffix}", "amazonaws.com");
+            node.with_value(Value::String(text))
         }
-        text.replace("${AWS::AccountId}", &self.options.account_id)
-            .replace("${AWS::Region}", &self.options.region)
-            .replace("${AWS::Partition}", "aws")
-            .replace("${AWS::URLSuffix}", "amazonaws.com")
+        Value::Array(items) => {
+            node.with_value(Value::Array(Arc::new(items.iter().map(|item| with_pseudo_parameters(item, options)).collect())))
+        }
+        Value::Object(entries) => {
+            let entries = entries.iter().map(|entry| Entry { node: with_pseudo_parameters(&entry.node, options), ..entry.clone() });
+            node.with_value(Value::Object(Arc::new(entries.collect())))
+        }
+        _ => node.clone(),
     }
 }

@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 
 use super::Reader;
 use crate::apigateway::api::{Api, Method, ParameterLocation, RequestValidator, RequiredParameter};
-use crate::document::{Entry, Node, Problems, nearest};
+use crate::document::{Entry, Node, Problems, Severity, Spanned, entries, flag, items, nearest};
 
 /// The extensions that may stand in an operation.
 const EXTENSIONS: [&str; 4] = [
@@ -15,6 +15,19 @@ const EXTENSIONS: [&str; 4] = [
     "x-amazon-apigateway-any-method",
 ];
 
+/// A parameter that an operation or its path declares, or that the path has without saying so.
+struct Declared {
+    parameter: RequiredParameter,
+    required: bool,
+    place: Option<Spanned<()>>,
+}
+
+impl Declared {
+    fn is_path(&self, name: &str) -> bool {
+        self.parameter.location == ParameterLocation::Path && *self.parameter.name == *name
+    }
+}
+
 impl Reader<'_> {
     pub(super) fn operation(&mut self, path: &str, entry: &Entry, shared: Option<&Node>, api: &mut Api, problems: &mut Problems) -> Method {
         let operation = &entry.node;
@@ -23,9 +36,13 @@ impl Reader<'_> {
         let label = format!("{} {path}", http_method.as_ref().map_or("ANY", HttpMethod::as_str));
         let mut parameters = Vec::new();
         let mut request_models = IndexMap::new();
-        for node in shared.into_iter().chain(operation.get("parameters")).flat_map(Node::items) {
-            self.parameter(node, &label, &mut parameters, &mut request_models, api, problems);
+        entries(Some(operation), "an operation", problems);
+        for place in [shared, operation.get("parameters")] {
+            for node in items(place, "`parameters`", problems) {
+                self.parameter(node, (operation, &label), &mut parameters, &mut request_models, api, problems);
+            }
         }
+        parameters_elsewhere(path, &parameters, problems);
         self.request_body(operation, &label, &mut request_models, api, problems);
         undeclared_path_parameters(path, &mut parameters);
         let security = self.security(operation, problems);
@@ -37,13 +54,7 @@ impl Reader<'_> {
             request_validator: self.request_validator(operation, problems),
             required_parameters: required(parameters),
             request_models,
-            response_statuses: operation
-                .get("responses")
-                .map(Node::entries)
-                .unwrap_or_default()
-                .iter()
-                .map(|entry| entry.key.clone())
-                .collect(),
+            response_statuses: entries(operation.get("responses"), "`responses`", problems).iter().map(|entry| entry.key.clone()).collect(),
             integration,
         }
     }
@@ -51,8 +62,8 @@ impl Reader<'_> {
     fn parameter(
         &mut self,
         node: &Node,
-        label: &str,
-        parameters: &mut Vec<(RequiredParameter, bool)>,
+        (operation, label): (&Node, &str),
+        parameters: &mut Vec<Declared>,
         models: &mut IndexMap<String, String>,
         api: &mut Api,
         problems: &mut Problems,
@@ -66,7 +77,7 @@ impl Reader<'_> {
             Some("body") => {
                 if let Some(schema) = parameter.get("schema") {
                     let name = self.model(schema, &model_name(label, ""), api, problems);
-                    let consumes = self.consumes();
+                    let consumes = self.consumes(operation, problems);
                     models.extend(consumes.into_iter().map(|media_type| (media_type, name.clone())));
                 }
                 return;
@@ -86,20 +97,22 @@ impl Reader<'_> {
             return;
         };
         let name = if location == ParameterLocation::Path { name.trim_end_matches('+') } else { name };
-        let path = label.split_once(' ').map_or("", |(_, path)| path);
-        if location == ParameterLocation::Path && !path.contains(&format!("{{{name}}}")) && !path.contains(&format!("{{{name}+}}")) {
-            problems
-                .warning(parameter.get("name").unwrap_or(&parameter), format!("the path {path} has no variable `{name}`"))
-                .help("where parameters are validated, every request is refused because it lacks this one");
+        let required = flag(parameter.get("required"), "`required`", problems);
+        if parameters.iter().any(|known| known.parameter.location != location && *known.parameter.name == *name) {
+            problems.error(
+                parameter.get("name").unwrap_or(&parameter),
+                format!("Parameter names must be unique across querystring, header and path: `{name}`"),
+            );
         }
-        let required = text("required") == Some("true");
-        parameters.retain(|(known, _)| known.location != location || *known.name != *name);
-        parameters.push((RequiredParameter { location, name: name.into() }, required));
+        parameters.retain(|known| known.parameter.location != location || *known.parameter.name != *name);
+        let place = Spanned::at(parameter.get("name").unwrap_or(&parameter), ());
+        parameters.push(Declared { parameter: RequiredParameter { location, name: name.into() }, required, place: Some(place) });
     }
 
-    fn consumes(&self) -> Vec<String> {
-        let listed: Vec<String> =
-            self.root.get("consumes").map(Node::items).unwrap_or_default().iter().filter_map(Node::scalar).map(media_type).collect();
+    /// The media types of an operation's body in Swagger: its own, or the document's.
+    fn consumes(&self, operation: &Node, problems: &mut Problems) -> Vec<String> {
+        let written = operation.get("consumes").or_else(|| self.root.get("consumes"));
+        let listed: Vec<String> = items(written, "`consumes`", problems).iter().filter_map(Node::scalar).map(media_type).collect();
         if listed.is_empty() { vec!["application/json".to_owned()] } else { listed }
     }
 
@@ -112,7 +125,8 @@ impl Reader<'_> {
         problems: &mut Problems,
     ) {
         let Some(body) = operation.get("requestBody").and_then(|body| self.resolve(body, problems)) else { return };
-        for entry in body.get("content").map(Node::entries).unwrap_or_default() {
+        entries(Some(&body), "a request body", problems);
+        for entry in entries(body.get("content"), "`content`", problems) {
             if let Some(schema) = entry.node.get("schema") {
                 let name = self.model(schema, &model_name(label, &entry.key), api, problems);
                 models.insert(media_type(&entry.key), name);
@@ -120,23 +134,11 @@ impl Reader<'_> {
         }
     }
 
-    fn request_validator(&mut self, operation: &Node, problems: &mut Problems) -> RequestValidator {
-        let key = "x-amazon-apigateway-request-validator";
-        let Some(node) = operation.get(key).or_else(|| self.root.get(key)).filter(|node| !node.is_null()) else {
-            return RequestValidator::default();
-        };
-        let name = node.scalar().unwrap_or_default();
-        let validators = self.root.get("x-amazon-apigateway-request-validators");
-        let Some(validator) = validators.and_then(|validators| validators.get(name)) else {
-            problems.error(node, format!("Invalid Request Validator identifier specified: `{name}`"));
-            let known = validators.map(Node::entries).unwrap_or_default().iter().map(|entry| entry.key.as_str());
-            if let Some(near) = nearest(name, known) {
-                problems.help(format!("did you mean `{near}`?"));
-            }
-            return RequestValidator { body: true, parameters: true };
-        };
-        let flag = |key| validator.get(key).and_then(Node::scalar).is_some_and(|text| text.eq_ignore_ascii_case("true"));
-        RequestValidator { body: flag("validateRequestBody"), parameters: flag("validateRequestParameters") }
+    fn request_validator(&self, operation: &Node, problems: &mut Problems) -> RequestValidator {
+        match operation.get("x-amazon-apigateway-request-validator").filter(|node| !node.is_null()) {
+            Some(node) => self.validator_named(node, problems),
+            None => self.default_validator,
+        }
     }
 }
 
@@ -145,23 +147,44 @@ pub(super) fn media_type(text: &str) -> String {
     text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
+/// No schema of the document has such a name: it has blanks.
 fn model_name(label: &str, media_type: &str) -> String {
-    format!("{label} {media_type}").chars().filter(char::is_ascii_alphanumeric).collect()
+    format!("{label} {media_type}")
 }
 
 /// Placeholders that nobody declared are required all the same; greedy ones are not.
-fn undeclared_path_parameters(path: &str, parameters: &mut Vec<(RequiredParameter, bool)>) {
-    let names = path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}')).filter(|name| !name.ends_with('+'));
-    for name in names {
-        if !parameters.iter().any(|(known, _)| known.location == ParameterLocation::Path && &*known.name == name) {
-            parameters.push((RequiredParameter { location: ParameterLocation::Path, name: name.into() }, true));
+fn undeclared_path_parameters(path: &str, parameters: &mut Vec<Declared>) {
+    for name in variables(path).filter(|name| !name.ends_with('+')) {
+        if !parameters.iter().any(|known| known.is_path(name)) {
+            let parameter = RequiredParameter { location: ParameterLocation::Path, name: name.into() };
+            parameters.push(Declared { parameter, required: true, place: None });
         }
     }
 }
 
-fn required(parameters: Vec<(RequiredParameter, bool)>) -> Vec<RequiredParameter> {
-    let mut required: Vec<RequiredParameter> =
-        parameters.into_iter().filter(|(_, required)| *required).map(|(parameter, _)| parameter).collect();
+/// A path parameter that the path does not have. API Gateway takes it, and a validator then misses it in every request; where a variable
+/// of the path is declared nowhere, this one is a misspelling of it.
+fn parameters_elsewhere(path: &str, parameters: &[Declared], problems: &mut Problems) {
+    let bare = |name: &str| name.trim_end_matches('+').to_owned();
+    let undeclared: Vec<String> = variables(path).map(bare).filter(|name| !parameters.iter().any(|known| known.is_path(name))).collect();
+    for declared in parameters.iter().filter(|known| known.parameter.location == ParameterLocation::Path) {
+        let name = &declared.parameter.name;
+        let Some(place) = declared.place.as_ref().filter(|_| !variables(path).any(|variable| bare(variable) == **name)) else { continue };
+        let (severity, help) = match undeclared.as_slice() {
+            [] => (Severity::Warning, "where parameters are validated, every request is refused because it lacks this one".to_owned()),
+            names => (Severity::Error, format!("declared nowhere: `{}`", names.join("`, `"))),
+        };
+        problems.spanned(severity, place, format!("the path {path} has no variable `{name}`")).help(help);
+    }
+}
+
+/// The names in braces of a path, a greedy one with its `+`.
+fn variables(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+}
+
+fn required(parameters: Vec<Declared>) -> Vec<RequiredParameter> {
+    let mut required: Vec<RequiredParameter> = parameters.into_iter().filter(|known| known.required).map(|known| known.parameter).collect();
     required.sort();
     required
 }
@@ -170,12 +193,7 @@ fn required(parameters: Vec<(RequiredParameter, bool)>) -> Vec<RequiredParameter
 pub(super) fn known_extensions(node: &Node, known: &[&str], problems: &mut Problems) {
     for entry in node.entries().iter().filter(|entry| entry.key.starts_with("x-amazon-apigateway-") && !known.contains(&entry.key.as_str()))
     {
-        problems.at(
-            crate::document::Severity::Error,
-            &entry.node.source,
-            entry.key_span,
-            format!("unknown extension `{}` here", entry.key),
-        );
+        problems.at(Severity::Error, &entry.node.source, entry.key_span, format!("unknown extension `{}` here", entry.key));
         problems.help(match nearest(&entry.key, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("known here: {}", known.join(", ")),

@@ -2,7 +2,7 @@
 
 use super::{BasePathMode, Reader};
 use crate::apigateway::api::{Api, Resource};
-use crate::document::{Entry, Node, Problems};
+use crate::document::{Entry, Node, Problems, Severity, entries};
 
 /// The path item's members that are operations, as API Gateway knows them.
 const OPERATIONS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "x-amazon-apigateway-any-method"];
@@ -18,10 +18,34 @@ impl Reader<'_> {
         }
         let prefix = self.base_path();
         let mut seen = std::collections::HashMap::new();
-        for entry in paths.entries().iter().filter(|entry| entry.key.starts_with('/')) {
+        let mut known = std::collections::HashSet::new();
+        for entry in paths.entries() {
+            if !entry.key.starts_with('/') {
+                if !entry.key.starts_with("x-") {
+                    problems.at(
+                        Severity::Warning,
+                        &entry.node.source,
+                        entry.key_span,
+                        format!("`{}` is no path, and is left out", entry.key),
+                    );
+                    problems.help("a path begins with `/`");
+                }
+                continue;
+            }
             let path = join(&prefix, &entry.key);
+            if !known.insert(path.clone()) {
+                let name = path.rsplit('/').next().unwrap_or_default();
+                problems.at(
+                    Severity::Error,
+                    &entry.node.source,
+                    entry.key_span,
+                    format!("Another resource with the same parent already has this name: {name}"),
+                );
+                continue;
+            }
             siblings(&path, entry, &mut seen, problems);
             let Some(item) = self.resolve(&entry.node, problems) else { continue };
+            entries(Some(&item), "a path item", problems);
             let resource = self.resource(&path, &item, api, problems);
             api.resources.push(resource);
         }
@@ -76,7 +100,7 @@ fn siblings(path: &str, entry: &Entry, seen: &mut std::collections::HashMap<Stri
         if parent.ends_with("+}") {
             let greedy = parent.rsplit('/').next().unwrap_or_default().to_owned();
             problems.at(
-                crate::document::Severity::Error,
+                Severity::Error,
                 &entry.node.source,
                 entry.key_span,
                 format!("Cannot create a child of a resource with a greedy path variable: {greedy}"),
@@ -85,7 +109,7 @@ fn siblings(path: &str, entry: &Entry, seen: &mut std::collections::HashMap<Stri
         }
         if !is_path_part(segment) {
             problems.at(
-                crate::document::Severity::Error,
+                Severity::Error,
                 &entry.node.source,
                 entry.key_span,
                 format!("Resource's path part only allow a-zA-Z0-9._-: or a valid greedy path variable and curly braces at the beginning and the end, not `{segment}`"),
@@ -96,7 +120,7 @@ fn siblings(path: &str, entry: &Entry, seen: &mut std::collections::HashMap<Stri
             let known = seen.entry(parent.clone()).or_insert_with(|| segment.to_owned());
             if known != segment {
                 problems.at(
-                    crate::document::Severity::Error,
+                    Severity::Error,
                     &entry.node.source,
                     entry.key_span,
                     format!("A sibling ({known}) of this resource already has a variable path part -- only one is allowed"),
@@ -114,7 +138,7 @@ fn is_path_part(segment: &str) -> bool {
         .strip_prefix('{')
         .and_then(|inside| inside.strip_suffix('}'))
         .map_or(segment, |name| name.strip_suffix('+').unwrap_or(name));
-    !inside.is_empty() && !inside.contains(['{', '}', '+', '?', '#', '%', ' ', '"', '<', '>', '\\', '^', '`', '|'])
+    !inside.is_empty() && inside.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-:,$~@!*'()".contains(&byte))
 }
 
 /// Six characters from the path (FNV-1a, base 36), so that a resource keeps its id from load to load and from machine to machine.

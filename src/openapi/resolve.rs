@@ -43,7 +43,10 @@ impl Reader<'_> {
     }
 
     fn loaded(&mut self, reference: &Node, file: &str, problems: &mut Problems) -> Option<Node> {
-        let node = self.files.load(reference, file, problems)?;
+        let mut node = self.files.load(reference, file, problems)?;
+        if node.source.text.contains("${AWS::") {
+            node = super::with_pseudo_parameters(&node, self.options);
+        }
         let name = node.source.name.clone();
         if self.document(&name).is_none() {
             self.documents.push((name, node.clone()));

@@ -29,7 +29,7 @@ pub fn compile(account: &Account, means: &Means<'_>, problems: &mut Problems) ->
         means,
     };
     for api in &account.apis {
-        let models = body_models(&api.api, problems, api);
+        let models = body_models(&api.api, problems);
         let stages: Vec<Arc<Stage>> =
             api.stages.iter().map(|stage| Arc::new(compile_stage(account, api, stage, &models, &shared, problems))).collect();
         never_valid(&stages, problems);
@@ -85,7 +85,10 @@ fn never_valid(stages: &[Arc<Stage>], problems: &mut Problems) {
         let is_known = |uri: &&Spanned<String>| !uri.value.starts_with("${") || uri.value.starts_with("${stageVariables.");
         let is_http = matches!(operation.integration.integration_type, IntegrationType::Http | IntegrationType::HttpProxy);
         if let Some(uri) = operation.integration.uri.as_ref().filter(|_| is_http).filter(is_known).filter(|_| stages.iter().all(invalid)) {
-            problems.spanned(Severity::Error, uri, "Invalid endpoint address on every stage");
+            problems.withdraw_warnings(uri, "Invalid endpoint address on stage");
+            if !problems.has_error_at(uri) {
+                problems.spanned(Severity::Error, uri, "Invalid endpoint address on every stage");
+            }
         }
     }
 }
@@ -188,7 +191,7 @@ fn compile_stage(
             metrics: Some(side(true)),
             ..base
         };
-        let own_models = settings.deployment.as_ref().map(|deployment| body_models(&deployment.api, problems, api));
+        let own_models = settings.deployment.as_ref().map(|deployment| body_models(&deployment.api, problems));
         Canary {
             percent_traffic: settings.percent_traffic,
             sticky_by: settings.sticky_by.clone(),

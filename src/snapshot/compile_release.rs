@@ -38,18 +38,19 @@ const OWN_CONTENT: u64 = 64 << 20;
 pub(super) type Models = IndexMap<String, Arc<BodyValidator>>;
 
 /// Compiles the models that some method checks bodies with.
-pub(super) fn body_models(api: &Api, problems: &mut Problems, place: &ApiWithStages) -> Models {
+pub(super) fn body_models(api: &Api, problems: &mut Problems) -> Models {
     let mut compiled = Models::new();
     let checked = api.resources.iter().flat_map(|resource| &resource.methods).filter(|method| method.request_validator.body);
     for name in checked.flat_map(|method| method.request_models.values()) {
         if compiled.contains_key(name) {
             continue;
         }
-        match BodyValidator::compile(&models::document(api, name)) {
-            Ok(validator) => drop(compiled.insert(name.clone(), Arc::new(validator))),
-            Err(error) => {
-                problems.spanned(Severity::Error, &place.id, format!("the model `{name}` cannot be used: {error}"));
+        match (BodyValidator::compile(&models::document(api, name)), api.models.get(name)) {
+            (Ok(validator), _) => drop(compiled.insert(name.clone(), Arc::new(validator))),
+            (Err(error), Some(schema)) => {
+                problems.spanned(Severity::Error, schema, format!("the model cannot be used: {error}"));
             }
+            (Err(error), None) => drop(problems.general(format!("the model `{name}` cannot be used: {error}"))),
         }
     }
     compiled
@@ -105,7 +106,9 @@ impl Side<'_> {
                 let index = release.operations.len();
                 match release.routes.insert(&resource.path, method.http_method.as_ref(), index) {
                     Ok(()) => release.operations.push(operation),
-                    Err(error) => drop(problems.spanned(Severity::Error, integration, error.to_string())),
+                    // What a definition's own paths have wrong was told when they were read.
+                    Err(error) if !problems.has_errors() => drop(problems.spanned(Severity::Error, integration, error.to_string())),
+                    Err(_) => {}
                 }
             }
         }

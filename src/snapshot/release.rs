@@ -68,7 +68,7 @@ pub struct Release {
     pub clock: crate::store::Clock,
     /// The largest request content, in bytes, where it is completed in memory.
     pub content_limit: u64,
-    /// The largest request content where it is streamed.
+    /// API Gateway's ceiling for content either way, where it holds: of requests that are streamed, and of every response.
     pub streamed_content_limit: Option<u64>,
 }
 
