@@ -67,30 +67,47 @@ pub fn too_large() -> Failure {
 }
 
 /// The coding that a client likes best of those that are written; nothing: it likes none, or its content as it is at least as much.
+/// `*` speaks for every coding that the field does not name, `identity` among them only where it is refused (RFC 9110, section 12.5.3).
 #[must_use]
 pub fn preferred(accept_encoding: &str) -> Option<Coding> {
-    let mut best: Option<(f32, Coding)> = None;
-    let mut identity = 0.0_f32;
+    let (mut gzip, mut deflate, mut others, mut identity) = (None, None, None, 0.0);
+    let mut order: [Coding; 2] = [Coding::Gzip, Coding::Deflate];
     for item in accept_encoding.split(',') {
         let mut parts = item.split(';').map(str::trim);
-        let name = parts.next().unwrap_or_default().to_ascii_lowercase();
-        let weight = parts
-            .find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")))
-            .map_or(1.0, |text| text.parse().unwrap_or(0.0));
-        let coding = match name.as_str() {
-            "gzip" | "x-gzip" | "*" => Coding::Gzip,
-            "deflate" => Coding::Deflate,
-            "identity" => {
-                identity = weight;
-                continue;
+        let name = parts.next().unwrap_or_default();
+        let is = |known: &[&str]| known.iter().any(|known| name.eq_ignore_ascii_case(known));
+        if is(&["gzip", "x-gzip"]) {
+            gzip = Some(weight(parts));
+        } else if is(&["deflate"]) {
+            if gzip.is_none() {
+                // Of two that are liked alike, the one that is named first.
+                order = [Coding::Deflate, Coding::Gzip];
             }
-            _ => continue,
-        };
-        if weight > 0.0 && best.is_none_or(|(known, _)| weight > known) {
+            deflate = Some(weight(parts));
+        } else if is(&["identity"]) {
+            identity = weight(parts);
+        } else if name == "*" {
+            others = Some(weight(parts));
+        }
+    }
+    let liked = |coding: Coding| match coding {
+        Coding::Gzip => gzip.or(others),
+        Coding::Deflate => deflate.or(others),
+    };
+    let mut best: Option<(f32, Coding)> = None;
+    for coding in order {
+        let weight = liked(coding).unwrap_or(0.0);
+        if weight > 0.0 && weight >= identity && best.is_none_or(|(known, _)| weight > known) {
             best = Some((weight, coding));
         }
     }
-    best.filter(|(weight, _)| *weight >= identity).map(|(_, coding)| coding)
+    best.map(|(_, coding)| coding)
+}
+
+/// `q=0.5`; what is no weight likes nothing.
+fn weight<'p>(mut parameters: impl Iterator<Item = &'p str>) -> f32 {
+    let written = parameters.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+    written.map_or(1.0, |text| text.trim().parse().ok().filter(|weight| (0.0..=1.0).contains(weight)).unwrap_or(0.0))
 }
 
 /// Content in a coding.
@@ -141,5 +158,12 @@ mod tests {
         assert_eq!(preferred("gzip;q=0"), None);
         assert_eq!(preferred("identity, gzip;q=0.5"), None);
         assert_eq!(preferred("deflate, gzip"), Some(Coding::Deflate));
+        assert_eq!(preferred("gzip;q=0, *"), Some(Coding::Deflate));
+        assert_eq!(preferred("*"), Some(Coding::Gzip));
+        assert_eq!(preferred("*;q=0"), None);
+        assert_eq!(preferred("*;q=0.5, deflate"), Some(Coding::Deflate));
+        assert_eq!(preferred("gzip;q=0, deflate;q=0, *"), None);
+        assert_eq!(preferred("GZIP; q=1.0"), Some(Coding::Gzip));
+        assert_eq!(preferred("identity;q=0, *;q=0.1"), Some(Coding::Gzip));
     }
 }
