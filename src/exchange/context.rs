@@ -53,8 +53,10 @@ pub struct Authorizer(pub Map<String, Value>);
 /// `$context.integration` and its older spellings.
 #[derive(Debug, Clone, Default)]
 pub struct IntegrationFacts {
-    /// The endpoint's status code.
+    /// The endpoint's status code; of a proxied function, the one that its result says.
     pub status: Option<u16>,
+    /// The status code of the endpoint's own response: of a function, what the Lambda service answered.
+    pub integration_status: Option<u16>,
     /// From asking the endpoint until it answered.
     pub latency: Option<std::time::Duration>,
     /// Why the endpoint gave no answer.

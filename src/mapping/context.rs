@@ -42,18 +42,60 @@ pub const MEMBERS: [&str; 16] = [
     "apiId",
 ];
 
-/// The value of `$context.{path}`, such as `identity.sourceIp`; nothing where there is none.
-#[must_use]
-pub fn variable<'c>(context: &'c Context, path: &str) -> Option<Cow<'c, str>> {
-    if let Some(text) = text(context, path) {
-        return Some(text);
+/// A variable of `$context`, found once: what reads it stands beside its name.
+#[derive(Debug, Clone)]
+pub struct ContextVariable {
+    path: Box<str>,
+    reader: Option<Reader>,
+}
+
+/// Reads one fact of a request.
+type Reader = for<'c> fn(&'c Context) -> Option<Cow<'c, str>>;
+
+impl ContextVariable {
+    /// The variable of this path below `$context`, such as `identity.sourceIp`; every path is one.
+    #[must_use]
+    pub fn parse(path: &str) -> Self {
+        Self { path: path.into(), reader: reader(path) }
     }
-    let (first, rest) = path.split_once('.').map_or((path, ""), |(first, rest)| (first, rest));
-    let member = member(context, first)?;
-    let found = rest.split('.').filter(|part| !part.is_empty()).try_fold(&member, |value, part| value.get(part))?;
-    match found {
+
+    /// The path below `$context`.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Its value for this request; nothing where there is none.
+    #[must_use]
+    pub fn read<'c>(&self, context: &'c Context) -> Option<Cow<'c, str>> {
+        match self.reader {
+            Some(read) => read(context),
+            None => open_member(context, &self.path),
+        }
+    }
+}
+
+impl PartialEq for ContextVariable {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path
+    }
+}
+
+impl Eq for ContextVariable {}
+
+/// What authorizers and callers bring along under names of their own.
+fn open_member<'c>(context: &'c Context, path: &str) -> Option<Cow<'c, str>> {
+    let (place, rest) = path.split_once('.')?;
+    let members = match place {
+        "identity" => &context.identity.other,
+        "authorizer" => &context.authorizer.as_ref()?.0,
+        _ => return None,
+    };
+    let mut parts = rest.split('.');
+    let first = members.get(parts.next()?)?;
+    match parts.try_fold(first, |value, part| value.get(part))? {
         Value::Null | Value::Object(_) => None,
-        Value::String(text) => Some(Cow::Owned(text.clone())),
+        Value::String(text) => Some(Cow::Borrowed(text)),
         other => Some(Cow::Owned(other.to_string())),
     }
 }
@@ -71,56 +113,66 @@ pub fn member(context: &Context, name: &str) -> Option<Value> {
 
 /// Variables whose value is one text.
 pub(super) fn text<'c>(context: &'c Context, path: &str) -> Option<Cow<'c, str>> {
-    let stage = context.stage.as_deref();
-    let resource = context.resource.as_deref();
-    let number = |number: u64| Some(Cow::Owned(number.to_string()));
-    match path {
-        "accountId" => stage.map(|stage| (&*stage.account_id).into()),
-        "apiId" => stage.map(|stage| (&*stage.api_id).into()),
-        "stage" => stage.map(|stage| (&*stage.stage).into()),
-        "deploymentId" => stage.map(|stage| (&*stage.deployment_id).into()),
-        "isCanaryRequest" => stage.and_then(|stage| stage.is_canary_request).map(|canary| if canary { "true" } else { "false" }.into()),
-        "resourceId" => resource.map(|resource| (&*resource.id).into()),
-        "resourcePath" => resource.map(|resource| (&*resource.path).into()),
-        "requestId" => Some((&*context.request_id).into()),
-        "extendedRequestId" => Some((&*context.extended_request_id).into()),
-        "httpMethod" => Some(context.http_method.as_str().into()),
-        "path" => Some((&*context.path).into()),
-        "protocol" => Some("HTTP/1.1".into()),
-        "domainName" => Some((&*context.domain_name).into()),
-        "domainPrefix" => context.domain_name.split('.').next().map(Cow::from),
-        "customDomain.basePathMatched" => context.base_path_matched.as_deref().map(Cow::from),
-        "requestTime" => Some(request_time(context.request_time_ms).into()),
-        "requestTimeEpoch" => number(context.request_time_ms),
-        "xrayTraceId" => context.trace_id.as_deref().map(Cow::from),
-        "identity.sourceIp" => context.identity.source_ip.map(|address| address.to_string().into()),
-        "identity.userAgent" => context.identity.user_agent.as_deref().map(Cow::from),
-        "status" => number(context.status.into()),
-        "responseLength" => number(context.response_length),
-        "responseLatency" => number(context.response_latency_ms),
-        "integration.status" | "integration.integrationStatus" | "integrationStatus" => {
-            context.integration.status.and_then(|status| number(status.into()))
-        }
-        "integration.latency" | "integrationLatency" => {
-            context.integration.latency.and_then(|latency| number(latency.as_millis().try_into().unwrap_or(u64::MAX)))
-        }
-        "integration.error" | "integrationErrorMessage" => context.integration.error.as_deref().map(Cow::from),
-        "integration.requestId" | "awsEndpointRequestId" => context.integration.request_id.as_deref().map(Cow::from),
-        _ => error(context, path.strip_prefix("error.")?),
-    }
+    reader(path).and_then(|read| read(context))
 }
 
-fn error<'c>(context: &'c Context, name: &str) -> Option<Cow<'c, str>> {
-    let failure = context.error.as_ref()?;
-    match name {
-        "message" => failure.message.as_deref().map(Cow::from),
-        "messageString" => {
-            Some(failure.message.as_deref().map_or_else(|| "null".into(), |message| Value::from(message).to_string().into()))
+#[expect(clippy::unnecessary_wraps, reason = "the form of a reader")]
+fn number<'c>(number: u64) -> Option<Cow<'c, str>> {
+    Some(Cow::Owned(number.to_string()))
+}
+
+/// What reads the variable of this name.
+fn reader(path: &str) -> Option<Reader> {
+    let reader: Reader = match path {
+        "accountId" => |context| context.stage.as_deref().map(|stage| (&*stage.account_id).into()),
+        "apiId" => |context| context.stage.as_deref().map(|stage| (&*stage.api_id).into()),
+        "stage" => |context| context.stage.as_deref().map(|stage| (&*stage.stage).into()),
+        "deploymentId" => |context| context.stage.as_deref().map(|stage| (&*stage.deployment_id).into()),
+        "isCanaryRequest" => |context| {
+            let canary = context.stage.as_deref().and_then(|stage| stage.is_canary_request)?;
+            Some(if canary { "true" } else { "false" }.into())
+        },
+        "resourceId" => |context| context.resource.as_deref().map(|resource| (&*resource.id).into()),
+        "resourcePath" => |context| context.resource.as_deref().map(|resource| (&*resource.path).into()),
+        "requestId" => |context| Some((&*context.request_id).into()),
+        "extendedRequestId" => |context| Some((&*context.extended_request_id).into()),
+        "httpMethod" => |context| Some(context.http_method.as_str().into()),
+        "path" => |context| Some((&*context.path).into()),
+        "protocol" => |_| Some("HTTP/1.1".into()),
+        "domainName" => |context| Some((&*context.domain_name).into()),
+        "domainPrefix" => |context| context.domain_name.split('.').next().map(Cow::from),
+        "customDomain.basePathMatched" => |context| context.base_path_matched.as_deref().map(Cow::from),
+        "requestTime" => |context| Some(request_time(context.request_time_ms).into()),
+        "requestTimeEpoch" => |context| number(context.request_time_ms),
+        "xrayTraceId" => |context| context.trace_id.as_deref().map(Cow::from),
+        "identity.sourceIp" => |context| context.identity.source_ip.map(|address| address.to_string().into()),
+        "identity.userAgent" => |context| context.identity.user_agent.as_deref().map(Cow::from),
+        "identity.apiKey" => |context| context.identity.api_key.as_deref().map(Cow::from),
+        "identity.apiKeyId" => |context| context.identity.api_key_id.as_deref().map(Cow::from),
+        "status" => |context| number(context.status.into()),
+        "responseLength" => |context| number(context.response_length),
+        "responseLatency" => |context| number(context.response_latency_ms),
+        "integration.status" => |context| context.integration.status.and_then(|status| number(status.into())),
+        "integration.integrationStatus" | "integrationStatus" => {
+            |context| context.integration.integration_status.and_then(|status| number(status.into()))
         }
-        "responseType" => Some(failure.response_type.name().into()),
-        "validationErrorString" => failure.validation_errors.as_deref().map(|text| json_escaped(text).into()),
-        _ => None,
-    }
+        "integration.latency" | "integrationLatency" => {
+            |context| context.integration.latency.and_then(|latency| number(latency.as_millis().try_into().unwrap_or(u64::MAX)))
+        }
+        "integration.error" | "integrationErrorMessage" => |context| context.integration.error.as_deref().map(Cow::from),
+        "integration.requestId" | "awsEndpointRequestId" => |context| context.integration.request_id.as_deref().map(Cow::from),
+        "error.message" => |context| context.error.as_ref()?.message.as_deref().map(Cow::from),
+        "error.messageString" => |context| {
+            let message = context.error.as_ref()?.message.as_deref();
+            Some(message.map_or_else(|| "null".into(), |message| Value::from(message).to_string().into()))
+        },
+        "error.responseType" => |context| Some(context.error.as_ref()?.response_type.name().into()),
+        "error.validationErrorString" => {
+            |context| context.error.as_ref()?.validation_errors.as_deref().map(|text| json_escaped(text).into())
+        }
+        _ => return None,
+    };
+    Some(reader)
 }
 
 /// The inside of a JSON string: templates put this variable between quotes, and its own quotes must not end them.
@@ -146,15 +198,28 @@ pub fn identity(identity: &Identity) -> Map<String, Value> {
     map
 }
 
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
 /// Common Log Format's time in UTC: `12/Mar/2020:19:03:58 +0000`.
 #[must_use]
 pub fn request_time(epoch_ms: u64) -> String {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let seconds = epoch_ms / 1000;
     let (year, month, day) = civil(seconds / 86_400);
     let month = MONTHS.get(month).copied().unwrap_or_default();
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
     format!("{day:02}/{month}/{year}:{hour:02}:{minute:02}:{second:02} +0000")
+}
+
+/// The time as execution logs write it: `Thu Mar 12 19:03:58 UTC 2020`.
+#[must_use]
+pub fn log_time(epoch_ms: u64) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    let seconds = epoch_ms / 1000;
+    let (year, month, day) = civil(seconds / 86_400);
+    let weekday = DAYS.get((seconds / 86_400 % 7) as usize).copied().unwrap_or_default();
+    let month = MONTHS.get(month).copied().unwrap_or_default();
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{weekday} {month} {day:02} {hour:02}:{minute:02}:{second:02} UTC {year}")
 }
 
 /// Year, month from 0, day from 1 of a day since 1970 in the Gregorian calendar, counted in eras of 400 years from 1 March.
@@ -175,9 +240,14 @@ mod tests {
     use super::*;
     use crate::exchange::{Failure, ResponseType};
 
+    fn variable<'c>(context: &'c Context, path: &str) -> Option<Cow<'c, str>> {
+        ContextVariable::parse(path).read(context)
+    }
+
     #[test]
     fn request_time_is_in_common_log_format() {
         assert_eq!(request_time(1_584_039_838_123), "12/Mar/2020:19:03:58 +0000");
+        assert_eq!(log_time(1_584_039_838_123), "Thu Mar 12 19:03:58 UTC 2020");
         assert_eq!(request_time(951_782_400_000), "29/Feb/2000:00:00:00 +0000");
         assert_eq!(request_time(0), "01/Jan/1970:00:00:00 +0000");
     }

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::context::ContextVariable;
 use super::{json, json_path};
 use crate::vtl::Value;
 
@@ -30,7 +31,7 @@ pub enum Expression {
     /// `stageVariables.N`.
     StageVariable(Box<str>),
     /// `context.N`.
-    Context(Box<str>),
+    Context(ContextVariable),
 }
 
 /// Which message an expression reads.
@@ -72,7 +73,7 @@ impl Expression {
             return named(name).map(Self::StageVariable);
         }
         if let Some(name) = text.strip_prefix("context.") {
-            return named(name).map(Self::Context);
+            return named(name).map(|name| Self::Context(ContextVariable::parse(&name)));
         }
         if scope == Scope::Request
             && let Some(name) = text.strip_prefix("method.input.params.")
@@ -150,7 +151,7 @@ impl Parameter {
 /// `request.header.x` and its like, as HTTP APIs write them.
 fn of_http_api(name: &str) -> Option<Expression> {
     if name == "request.path" {
-        return Some(Expression::Context("path".into()));
+        return Some(Expression::Context(ContextVariable::parse("path")));
     }
     let text = name.strip_prefix("request.").map_or_else(|| name.to_owned(), |rest| format!("method.request.{rest}"));
     Expression::parse(&text, Scope::Request)
@@ -173,7 +174,7 @@ impl fmt::Display for Expression {
             Self::Body(message, Some(path)) => write!(f, "{}.body.{path}", message.prefix()),
             Self::AnyParameter(name) => write!(f, "method.input.params.{name}"),
             Self::StageVariable(name) => write!(f, "stageVariables.{name}"),
-            Self::Context(name) => write!(f, "context.{name}"),
+            Self::Context(variable) => write!(f, "context.{}", variable.path()),
         }
     }
 }
@@ -247,7 +248,7 @@ mod tests {
                 3 => Expression::Body(message, None),
                 4 => Expression::Body(message, Some(name)),
                 5 => Expression::StageVariable(name),
-                6 => Expression::Context(name),
+                6 => Expression::Context(ContextVariable::parse(&name)),
                 7 => Expression::Path(name),
                 8 => Expression::QueryString(name),
                 9 => Expression::MultiValueQueryString(name),

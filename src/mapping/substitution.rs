@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::context::ContextVariable;
+
 /// A text taken apart once into what stays and what is replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Substitution(Vec<Part>);
@@ -16,7 +18,7 @@ enum Part {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Variable {
     /// `$context.x`, or `${context.x}`.
-    Context(Box<str>),
+    Context(ContextVariable),
     /// `$stageVariables.x`.
     StageVariable(Box<str>),
     /// `$method.request.header.x`, with or without the dollar.
@@ -28,15 +30,15 @@ pub enum Variable {
 }
 
 /// What a name begins with, and what it then is.
-type Prefix = (&'static str, fn(Box<str>) -> Variable);
+type Prefix = (&'static str, fn(&str) -> Variable);
 
 const PREFIXES: [Prefix; 6] = [
-    ("context.", Variable::Context),
-    ("stageVariables.", Variable::StageVariable),
-    ("method.request.header.", Variable::Header),
-    ("method.request.path.", Variable::Path),
-    ("method.request.querystring.", Variable::QueryString),
-    ("method.request.multivalueheader.", Variable::Header),
+    ("context.", |name| Variable::Context(ContextVariable::parse(name))),
+    ("stageVariables.", |name| Variable::StageVariable(name.into())),
+    ("method.request.header.", |name| Variable::Header(name.into())),
+    ("method.request.path.", |name| Variable::Path(name.into())),
+    ("method.request.querystring.", |name| Variable::QueryString(name.into())),
+    ("method.request.multivalueheader.", |name| Variable::Header(name.into())),
 ];
 
 impl Substitution {
@@ -79,6 +81,11 @@ impl Substitution {
         }
     }
 
+    /// The texts that stay, in the order in which they stand.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|part| if let Part::Text(text) = part { Some(&**text) } else { None })
+    }
+
     /// The variables in the order in which they stand.
     pub fn variables(&self) -> impl Iterator<Item = &Variable> {
         self.0.iter().filter_map(|part| if let Part::Variable(variable) = part { Some(variable) } else { None })
@@ -96,10 +103,19 @@ fn dollar(text: &str) -> Option<(Variable, &str)> {
 fn variable(text: &str) -> Option<(Variable, &str)> {
     PREFIXES.iter().find_map(|(prefix, make)| {
         let rest = text.strip_prefix(prefix)?;
-        let end = rest.find(|c: char| !(c.is_alphanumeric() || "_-.".contains(c))).unwrap_or(rest.len());
-        let name = rest.get(..end)?.trim_end_matches('.');
-        (!name.is_empty()).then(|| (make(name.into()), rest.get(name.len()..).unwrap_or_default()))
+        let end = rest.find(|c: char| !is_name(c, prefix, rest)).unwrap_or(rest.len());
+        let name = rest.get(..end)?.trim_end_matches(['.', '-', ':']);
+        (!name.is_empty()).then(|| (make(name), rest.get(name.len()..).unwrap_or_default()))
     })
+}
+
+/// Whether a name may hold this character. Of `$context`, only what an authorizer or a token brings has hyphens and colons in its names.
+fn is_name(c: char, prefix: &str, rest: &str) -> bool {
+    match c {
+        '-' => prefix != "context." || rest.starts_with("authorizer."),
+        ':' => prefix == "context." && rest.starts_with("authorizer.claims."),
+        _ => c.is_alphanumeric() || c == '_' || c == '.',
+    }
 }
 
 #[cfg(test)]
@@ -109,8 +125,9 @@ mod tests {
     fn render(text: &str) -> String {
         let mut out = String::new();
         Substitution::parse(text).render(&mut out, "-", |variable| match variable {
-            Variable::Context(name) if &**name == "none" => None,
-            Variable::Context(name) | Variable::StageVariable(name) | Variable::Header(name) => Some(format!("<{name}>").into()),
+            Variable::Context(variable) if variable.path() == "none" => None,
+            Variable::Context(variable) => Some(format!("<{}>", variable.path()).into()),
+            Variable::StageVariable(name) | Variable::Header(name) => Some(format!("<{name}>").into()),
             _ => None,
         });
         out
@@ -122,5 +139,10 @@ mod tests {
         assert_eq!(render("#set($x = 1) $y $ ${context.x $context. é"), "#set($x = 1) $y $ ${context.x $context. é");
         assert_eq!(render("$stageVariables.a. method.request.header.X-Color $context.none"), "<a>. <X-Color> -");
         assert_eq!(render("a.method.request.header.x"), "a.method.request.header.x");
+        assert_eq!(render("$context.a-$context.b: $context.stage-x"), "<a>-<b>: <stage>-x");
+        assert_eq!(
+            render("$context.authorizer.claims.custom:role, $context.authorizer.x-y"),
+            "<authorizer.claims.custom:role>, <authorizer.x-y>"
+        );
     }
 }

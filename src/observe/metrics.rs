@@ -17,6 +17,8 @@ use crate::exchange::ResponseType;
 const BUCKETS: [f64; 16] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 /// Methods with series of their own; what is beyond is counted together.
 const SERIES: usize = 10_000;
+/// Methods that are remembered as folded.
+const FOLDED: usize = 100_000;
 const SIDE_LABELS: [&str; 3] = ["api", "stage", "side"];
 const LABELS: [&str; 4] = ["api", "stage", "resource", "method"];
 
@@ -59,7 +61,7 @@ pub struct Metrics {
     pub under_way: IntGauge,
     /// Content of requests that is held in memory, in bytes.
     pub held: IntGauge,
-    /// Access log lines that nobody took in time.
+    /// Access log lines that nobody took in time, or that could not be written.
     pub dropped_lines: IntCounter,
     /// The program's own messages that nobody took in time.
     pub dropped_messages: IntCounter,
@@ -69,6 +71,26 @@ pub struct Metrics {
     pub dropped_spans: IntCounter,
     /// Panics: bugs, each of which cost a request or a connection.
     pub panics: IntCounter,
+}
+
+/// Which methods have series of their own, and which were folded: a reload brings the same ones again.
+#[derive(Debug, Default)]
+struct Series {
+    own: HashSet<[String; 4]>,
+    folded: HashSet<u64>,
+    hasher: RandomState,
+}
+
+impl Series {
+    /// Whether a method has, or now gets, series of its own; otherwise whether it is folded for the first time.
+    fn place(&mut self, key: [String; 4]) -> Result<(), bool> {
+        // A method keeps its series through every reload.
+        if self.own.contains(&key) || (self.own.len() < SERIES && self.own.insert(key.clone())) {
+            return Ok(());
+        }
+        // Bounded, since each reload may bring other methods; beyond it some would be counted again.
+        Err(self.folded.len() < FOLDED && self.folded.insert(self.hasher.hash_one(&key)))
+    }
 }
 
 /// The series of one method.
@@ -175,7 +197,7 @@ impl Metrics {
             last_reload_successful: gauge("headgate_config_last_reload_successful", "Whether the last configuration was applied."),
             under_way: gauge("headgate_requests_under_way", "Requests that are being answered."),
             held: gauge("headgate_request_buffers_bytes", "Content of requests that is held in memory."),
-            dropped_lines: counter("headgate_access_log_dropped_total", "Access log lines that could not be written in time."),
+            dropped_lines: counter("headgate_access_log_dropped_total", "Access log lines that were not written."),
             dropped_messages: counter("headgate_messages_dropped_total", "Messages on standard error that could not be written in time."),
             exported_spans: counter("headgate_otel_spans_exported_total", "Spans that the receiver of traces took."),
             dropped_spans: counter(

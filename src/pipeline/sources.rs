@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use crate::exchange::{Context, Failure, Fields, MethodRequest, ResponseType};
-use crate::mapping::context::variable;
 use crate::mapping::expression::{Expression, Message, body_value};
 use crate::mapping::substitution::Variable;
 use crate::snapshot::Release;
@@ -89,7 +88,7 @@ impl<'a> Sources<'a> {
                 path.or_else(|| self.request.query().last(name)).or_else(|| self.request.request.fields.text(name)).map(Cow::from)
             }
             Expression::StageVariable(name) => self.stage_variable(name),
-            Expression::Context(name) => variable(self.context, name),
+            Expression::Context(variable) => variable.read(self.context),
             Expression::Body(..) | Expression::MultiValueQueryString(_) | Expression::MultiValueHeader(..) => None,
         }
     }
@@ -108,7 +107,7 @@ impl<'a> Sources<'a> {
     /// What a substitution's variable stands for.
     pub(super) fn variable(&self, wanted: &Variable) -> Option<Cow<'a, str>> {
         match wanted {
-            Variable::Context(name) => variable(self.context, name),
+            Variable::Context(variable) => variable.read(self.context),
             Variable::StageVariable(name) => self.stage_variable(name),
             Variable::Header(name) => self.request.request.fields.text(name).map(Cow::from),
             Variable::Path(name) => self.request.path_parameters.get(name).map(Cow::from),
