@@ -29,6 +29,9 @@ pub(super) enum Command {
     /// Show the compiled routing table.
     Routes(Check),
     /// Run one request through the whole pipeline without a listener and show each step.
+    #[command(
+        long_about = "Run one request through the whole pipeline without a listener and show each step.\n\nThe log, in the form of API Gateway's TestInvokeMethod, goes to standard error, the response to standard output; with `--format json` everything is one object there: status, headers, multiValueHeaders, body, latency, log. Endpoints, functions and authorizers are really called. Exits with 1 if the status is 500 or more."
+    )]
     #[command(after_help = "Example: headgate invoke --api petstore --stage prod GET '/pets/7?verbose=1' -H 'Accept: application/json'")]
     Invoke(Invoke),
     /// Work with mapping templates.
@@ -105,6 +108,9 @@ pub(super) struct Invoke {
     /// The content; `@FILE` reads it, `-` is standard input.
     #[arg(short = 'd', long = "data", value_name = "BODY", default_value = "")]
     pub(super) data: String,
+    /// How the result is printed.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: Format,
 }
 
 #[derive(Debug, Args)]

@@ -4,11 +4,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use serde_json::{Map, Value, json};
 
-use super::args::Invoke;
+use super::args::{Format, Invoke};
 use super::check::load;
 use super::{DONE, REFUSED, clock, output};
-use crate::exchange::{FieldName, Fields, Peer, Request};
+use crate::exchange::{FieldName, Fields, Peer, Request, Response};
+use crate::mapping::context::log_time;
 use crate::pipeline::{Arrival, Pipeline};
 use crate::snapshot::Current;
 
@@ -36,20 +38,53 @@ pub(super) fn invoke(arguments: &Invoke) -> u8 {
     let calls_aws = snapshot.calls_aws();
     let pipeline = Pipeline::new(std::sync::Arc::new(Current::new(snapshot)));
     let mut log = Vec::new();
-    let (status, head, body) = runtime.block_on(async {
+    let started = clock::now();
+    let response = runtime.block_on(async {
         aws.functions().apply(&loaded.account.functions, &loaded.process.state_directory.join("functions"));
         if calls_aws && let Err(reason) = aws.load_credentials().await {
             output::err(&format!("no AWS credentials: {reason}\n"));
         }
         let mut exchange = pipeline.begin(request, arrival());
-        let response = pipeline.explain(&mut exchange, content, &mut |line| log.push(line)).await;
-        let head: String = response.fields.iter().map(|field| format!("{}: {}\n", field.name.as_str(), field.text())).collect();
+        log.push(format!("Execution log for request {}", exchange.context.request_id));
+        let response = pipeline.explain(&mut exchange, content, &mut |line| log.push(format!("{} : {line}", log_time(now_ms())))).await;
         aws.functions().end();
-        (response.status, head, String::from_utf8_lossy(&response.content).into_owned())
+        response
     });
-    output::err(&log.iter().map(|line| format!("{line}\n")).collect::<String>());
-    output::out(&format!("{status}\n{head}\n{body}\n"));
-    if status < 500 { DONE } else { REFUSED }
+    let latency = clock::now().duration_since(started).map_or(0, |taken| taken.as_millis());
+    match arguments.format {
+        Format::Text => {
+            output::err(&format!("{}\n", log.join("\n")));
+            output::out(&text(&response));
+        }
+        Format::Json => output::out(&format!("{:#}\n", object(&response, &log, latency))),
+    }
+    if response.status < 500 { DONE } else { REFUSED }
+}
+
+fn text(response: &Response) -> String {
+    let head: String = response.fields.iter().map(|field| format!("{}: {}\n", field.name.as_str(), field.text())).collect();
+    format!("{}\n{head}\n{}\n", response.status, String::from_utf8_lossy(&response.content))
+}
+
+/// The members that TestInvokeMethod's result has.
+fn object(response: &Response, log: &[String], latency: u128) -> Value {
+    let mut all: Map<String, Value> = Map::new();
+    for field in &response.fields {
+        let values = all.entry(field.name.as_str()).or_insert_with(|| json!([]));
+        if let Value::Array(values) = values {
+            values.push(field.text().into());
+        }
+    }
+    let last: Map<String, Value> =
+        all.iter().filter_map(|(name, values)| Some((name.clone(), values.as_array()?.last()?.clone()))).collect();
+    json!({
+        "status": response.status,
+        "headers": last,
+        "multiValueHeaders": all,
+        "body": String::from_utf8_lossy(&response.content),
+        "latency": u64::try_from(latency).unwrap_or(u64::MAX),
+        "log": log.join("\n"),
+    })
 }
 
 fn request(arguments: &Invoke) -> Result<(Request, Bytes), String> {
@@ -83,7 +118,11 @@ fn content(data: &str) -> Result<Bytes, String> {
     read.map(Bytes::from).map_err(|error| format!("{data}: {error}"))
 }
 
+fn now_ms() -> u64 {
+    let since = clock::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    u64::try_from(since).unwrap_or(u64::MAX)
+}
+
 fn arrival() -> Arrival {
-    let now_ms = clock::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis());
-    Arrival { now_ms: u64::try_from(now_ms).unwrap_or(u64::MAX), random: fastrand::u128(..) }
+    Arrival { now_ms: now_ms(), random: fastrand::u128(..) }
 }

@@ -23,14 +23,18 @@ pub(super) fn routes(arguments: &Check) -> u8 {
 }
 
 /// One line of the table.
-struct Row([String; 10]);
+struct Row([String; 11]);
 
-const HEADINGS: [&str; 10] = ["API", "STAGE", "DEPLOYMENT", "METHOD", "PATH", "INTEGRATION", "AUTHORIZATION", "KEY", "THROTTLE", "NOTE"];
+const HEADINGS: [&str; 11] =
+    ["API", "STAGE", "DEPLOYMENT", "METHOD", "PATH", "INTEGRATION", "AUTHORIZATION", "KEY", "THROTTLE", "CACHE", "NOTE"];
 
 impl Row {
     fn to_json(&self) -> Value {
-        let [api, stage, deployment, method, path, integration, authorization, key, throttle, note] = &self.0;
-        json!({ "api": api, "stage": stage, "deployment": deployment, "method": method, "path": path, "integration": integration, "authorization": authorization, "key": key, "throttle": throttle, "note": note })
+        let [api, stage, deployment, method, path, integration, authorization, key, throttle, cache, note] = &self.0;
+        json!({
+            "api": api, "stage": stage, "deployment": deployment, "method": method, "path": path, "integration": integration,
+            "authorization": authorization, "key": key, "throttle": throttle, "cache": cache, "note": note,
+        })
     }
 }
 
@@ -61,6 +65,7 @@ fn rows(snapshot: &Snapshot) -> Vec<Row> {
                 authorization.to_owned(),
                 if operation.api_key_required { "required" } else { "" }.to_owned(),
                 operation.throttle.as_ref().map_or_else(String::new, |bucket| bucket.to_string()),
+                operation.cache.as_ref().map_or_else(String::new, |cache| format!("{} s", cache.ttl_seconds)),
                 note,
             ]));
         }
@@ -71,8 +76,9 @@ fn rows(snapshot: &Snapshot) -> Vec<Row> {
 fn table(rows: &[Row]) -> String {
     let headings = Row(HEADINGS.map(str::to_owned));
     let all = || std::iter::once(&headings).chain(rows);
-    let widths: Vec<usize> =
-        (0..10).map(|column| all().filter_map(|row| row.0.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)).collect();
+    let widths: Vec<usize> = (0..HEADINGS.len())
+        .map(|column| all().filter_map(|row| row.0.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0))
+        .collect();
     let mut text = String::new();
     for row in all() {
         let cells: Vec<String> = row.0.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();

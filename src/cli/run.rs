@@ -123,7 +123,7 @@ async fn start(gateway: Gateway, metrics: Arc<Metrics>, reloaded: &mut Reloaded)
     });
     gateway.apply(reloaded);
     if gateway.current().load().calls_aws() {
-        // The first requests find credentials, if there are any to be had soon.
+        // Before anybody can connect: the first requests find credentials, if there are any to be had soon.
         let _ = tokio::time::timeout(CREDENTIALS, gateway.aws().load_credentials()).await;
     }
     let mut listeners = Listeners::new(Arc::clone(&edge));

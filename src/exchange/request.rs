@@ -154,11 +154,12 @@ pub struct EndpointRequest {
     pub timeout: Duration,
 }
 
-/// A request whose content the server passes on as it arrives; `timeout` ends with the response's head.
+/// A request whose content the server passes on as it arrives; `timeout` is what the endpoint may take for a piece, and for the response's
+/// head once it has them all.
 #[derive(Debug, Clone)]
 pub struct Forward {
     /// The request's head; its content is empty.
     pub request: EndpointRequest,
-    /// The largest content that may pass, in bytes.
+    /// The largest content that may pass, either way, in bytes.
     pub content_limit: Option<u64>,
 }

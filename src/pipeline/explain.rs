@@ -1,59 +1,89 @@
-//! The same steps with a log of each, in the words of the service's execution logs; every operation is completed in memory.
+//! The same steps with a log of each, in the words and the order of TestInvokeMethod's; every operation is completed in memory.
+
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use super::integration_request;
+use super::endpoint::Seen;
 use super::{Exchange, Next, Pipeline};
-use crate::exchange::{EndpointRequest, Field, Fields, Response};
+use crate::apigateway::integration::IntegrationType;
+use crate::exchange::{EndpointRequest, Failure, Field, Fields, Response, ResponseType, Scheme};
+
+/// Of one line that shows header fields, in characters; the service cuts there too.
+const FIELDS: usize = 998;
 
 impl Pipeline {
-    /// Runs a request that has begun to its end, telling `log` each step.
+    /// Runs a request that has begun to its end, telling `log` each step when it is done.
     pub async fn explain(&self, exchange: &mut Exchange, content: Bytes, log: &mut (dyn FnMut(String) + Send)) -> Response {
-        log(format!("Execution log for request {}", exchange.context.request_id));
-        log(format!("Starting execution for request: {}", exchange.context.request_id));
+        let log = &Mutex::new(log);
+        let tell = |line: String| (log.lock().unwrap_or_else(PoisonError::into_inner))(line);
+        tell(format!("Starting execution for request: {}", exchange.context.request_id));
         let next = self.admit(exchange).await;
-        log(format!("HTTP Method: {}, Resource Path: {}", exchange.request.request.http_method, exchange.request.resource_path));
-        log(format!("Method request path: {}", pairs(exchange.request.path_parameters.iter())));
-        log(format!("Method request query string: {}", pairs(exchange.request.query().iter())));
-        log(format!("Method request headers: {}", fields(&exchange.request.request.fields)));
-        log(format!("Method request body before transformations: {}", String::from_utf8_lossy(&content)));
-        let response = match next {
-            Next::Respond(response) => response,
-            Next::Forward(_) | Next::Content { .. } => {
-                if let Ok(asked) = exchange.asked()
-                    && let Ok((request, _)) = integration_request::build(asked, &content)
-                {
-                    endpoint(asked.operation.endpoint.is_some(), &request, log);
-                }
-                self.complete(exchange, content).await
+        tell(format!("HTTP Method: {}, Resource Path: {}", exchange.request.request.http_method, exchange.request.resource_path));
+        tell(format!("Method request path: {}", pairs(exchange.request.path_parameters.iter())));
+        tell(format!("Method request query string: {}", pairs(exchange.request.query().iter())));
+        tell(format!("Method request headers: {}", fields(&exchange.request.request.fields)));
+        tell(format!("Method request body before transformations: {}", text(&content)));
+        let has_endpoint = exchange.operation().is_some_and(|operation| operation.integration.integration_type != IntegrationType::Mock);
+        let watch = |seen: Seen<'_>| {
+            if has_endpoint {
+                endpoint(&seen).into_iter().for_each(&tell);
             }
         };
-        if let Some(status) = exchange.context.integration.status {
-            let latency = exchange.context.integration.latency.map_or(0, |latency| latency.as_millis());
-            log(format!("Received response. Status: {status}, Integration latency: {latency} ms"));
+        let response = match next {
+            Next::Respond(response) => response,
+            Next::Forward(_) | Next::Content { .. } => self.complete_watched(exchange, content, &watch).await,
+        };
+        if let Some(failure) = &exchange.context.error {
+            tell(failed(failure));
+        } else {
+            tell(format!("Method response body after transformations: {}", text(&response.content)));
+            tell(format!("Method response headers: {}", fields(&response.fields)));
+            tell("Successfully completed execution".to_owned());
         }
-        log(format!("Method response body after transformations: {}", String::from_utf8_lossy(&response.content)));
-        log(format!("Method response headers: {}", fields(&response.fields)));
-        match &exchange.context.error {
-            Some(failure) => log(failure.detail.to_string()),
-            None => log("Successfully completed execution".to_owned()),
-        }
-        log(format!("Method completed with status: {}", response.status));
+        tell(format!("Method completed with status: {}", response.status));
         response
     }
 }
 
-fn endpoint(has_endpoint: bool, request: &EndpointRequest, log: &mut (dyn FnMut(String) + Send)) {
-    let body = String::from_utf8_lossy(&request.content);
-    if !has_endpoint {
-        log(format!("Endpoint request body after transformations: {body}"));
-        return;
+fn endpoint(seen: &Seen<'_>) -> Vec<String> {
+    match seen {
+        Seen::Request(request) => {
+            let uri = uri(request);
+            vec![
+                format!("Endpoint request URI: {uri}"),
+                format!("Endpoint request headers: {}", fields(&request.fields)),
+                format!("Endpoint request body after transformations: {}", text(&request.content)),
+                format!("Sending request to {uri}"),
+            ]
+        }
+        Seen::Response(response, latency) => {
+            let latency = latency.map_or(0, |latency| latency.as_millis());
+            vec![
+                format!("Received response. Status: {}, Integration latency: {latency} ms", response.status),
+                format!("Endpoint response headers: {}", fields(&response.fields)),
+                format!("Endpoint response body before transformations: {}", text(&response.content)),
+            ]
+        }
     }
-    let uri = format!("{} {}{}", request.http_method, request.endpoint.authority(), request.path_and_query);
-    log(format!("Endpoint request URI: {uri}"));
-    log(format!("Endpoint request headers: {}", fields(&request.fields)));
-    log(format!("Endpoint request body after transformations: {body}"));
-    log(format!("Sending request to {uri}"));
+}
+
+fn uri(request: &EndpointRequest) -> String {
+    let scheme = if request.endpoint.scheme == Scheme::Https { "https" } else { "http" };
+    format!("{scheme}://{}{}", request.endpoint.authority(), request.path_and_query)
+}
+
+/// What ended the execution, after the service's beginning of such lines.
+fn failed(failure: &Failure) -> String {
+    let is_told = failure.detail.starts_with("Execution failed");
+    match failure.response_type {
+        ResponseType::ApiConfigurationError if !is_told => format!("Execution failed due to configuration error: {}", failure.detail),
+        _ => failure.detail.to_string(),
+    }
+}
+
+fn text(content: &Bytes) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(content)
 }
 
 fn pairs<'p>(pairs: impl Iterator<Item = (&'p str, &'p str)>) -> String {
@@ -75,7 +105,11 @@ fn fields(fields: &Fields) -> String {
         format!("****{}", text.chars().skip(hidden).filter(|_| hidden >= 6).collect::<String>())
     };
     let members: Vec<String> = fields.iter().map(|field| format!("{}={}", field.name.as_str(), shown(field))).collect();
-    format!("{{{}}}", members.join(", "))
+    let line = format!("{{{}}}", members.join(", "));
+    match line.char_indices().nth(FIELDS) {
+        Some((end, _)) => format!("{} [TRUNCATED]", line.get(..end).unwrap_or_default()),
+        None => line,
+    }
 }
 
 #[cfg(test)]
@@ -90,5 +124,12 @@ mod tests {
         given.append_text(FieldName::from_static("Authorization"), "short");
         given.append_text(FieldName::from_static("Accept"), "*/*");
         assert_eq!(fields(&given), "{X-Api-Key=****efghij, Authorization=****, Accept=*/*}");
+    }
+
+    #[test]
+    fn long_fields_are_cut() {
+        let mut given = Fields::default();
+        given.append_text(FieldName::from_static("X"), &"a".repeat(2000));
+        assert_eq!(fields(&given), format!("{{X={} [TRUNCATED]", "a".repeat(FIELDS - 3)));
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderValue;
 
+use crate::apigateway::integration::IntegrationType;
 use crate::exchange::{
     Answer, Context, EndpointResponse, Failure, FieldName, Forward, MethodRequest, PathParameters, Request, Response, ResponseType,
 };
@@ -24,6 +25,8 @@ mod aside;
 mod authorize;
 mod cache;
 mod circuit;
+mod compress;
+mod endpoint;
 mod explain;
 mod gateway_response;
 mod integration_request;
@@ -40,6 +43,8 @@ mod trace;
 mod validate;
 
 pub use arrival::Arrival;
+pub use endpoint::response_too_large;
+use endpoint::{Watch, ask};
 pub use gateway_response::default_content;
 use integration_request::Asked;
 pub use stream::Reply;
@@ -234,11 +239,11 @@ impl Pipeline {
     }
 
     /// Complete: from the whole content to the whole response.
-    async fn complete_whole(&self, exchange: &mut Exchange, content: Bytes) -> Response {
+    async fn complete_whole(&self, exchange: &mut Exchange, content: Bytes, watch: Watch<'_>) -> Response {
         if let Err(failure) = self.admit_content(exchange, &content).await {
             return self.fail(exchange, failure);
         }
-        let response = match answer(exchange, content).await {
+        let response = match answer(exchange, content, watch).await {
             Ok(answered) => self.built(exchange, answered),
             Err(failure) => Err(failure),
         };
@@ -251,14 +256,21 @@ impl Pipeline {
     /// The client's response from the endpoint's answer, or from one that was kept.
     #[expect(clippy::unused_self, reason = "a step of the pipeline like the others")]
     fn built(&self, exchange: &mut Exchange, answered: Answered) -> Result<Response, Failure> {
-        exchange.context.integration.status = Some(answered.answer.response.status);
-        exchange.context.integration.latency = answered.latency;
+        let of_aws = exchange.operation().is_some_and(|operation| operation.aws.is_some());
+        let facts = &mut exchange.context.integration;
+        facts.status = Some(answered.answer.response.status);
+        facts.integration_status = facts.status;
+        facts.latency = answered.latency;
+        facts.request_id = answered.answer.response.fields.text("x-amzn-requestid").filter(|_| of_aws).map(Into::into);
         let mut response = integration_response::build(exchange.asked()?, answered.answer)?;
+        if exchange.operation().is_some_and(|operation| operation.integration.integration_type == IntegrationType::AwsProxy) {
+            exchange.context.integration.status = Some(response.status);
+        }
         if answered.warns {
             response.fields.append(WARNING, HeaderValue::from_static(IGNORED));
         }
         standard_headers::identify(&mut response.fields, &exchange.context);
-        compress(exchange, &mut response);
+        compress::compress(exchange.release.as_deref(), &exchange.request.request.fields, &mut response);
         Ok(response)
     }
 
@@ -266,6 +278,7 @@ impl Pipeline {
     pub fn forwarded(&self, exchange: &mut Exchange, head: EndpointResponse) -> Response {
         exchange.left(circuit::failed(Ok(&head)));
         exchange.context.integration.status = Some(head.status);
+        exchange.context.integration.integration_status = Some(head.status);
         let mut fields = integration_response::proxied_fields(head.fields);
         standard_headers::identify(&mut fields, &exchange.context);
         self.answered(exchange, Response { status: head.status, fields, content: Bytes::new() })
@@ -336,12 +349,12 @@ const WARNING: FieldName = FieldName::from_static("Warning");
 const IGNORED: &str = "199 headgate \"Cache-control headers were ignored because the caller was unauthorized.\"";
 
 /// Content checks, then the cache or the endpoint.
-async fn answer(exchange: &Exchange, content: Bytes) -> Result<Answered, Failure> {
+async fn answer(exchange: &Exchange, content: Bytes, watch: Watch<'_>) -> Result<Answered, Failure> {
     let asked = exchange.asked()?;
     let content = admitted_content(asked, content)?;
     let is_get = asked.request.request.http_method == http::Method::GET;
     let Some(cache) = asked.operation.cache.as_ref().filter(|cache| is_get || !cache.get_only) else {
-        let (answer, latency) = ask(asked, &content).await?;
+        let (answer, latency) = ask(asked, &content, watch).await?;
         return Ok(Answered { answer, latency, warns: false });
     };
     let (wish, key) = (cache::wish(asked, cache)?, cache::key(asked, cache)?);
@@ -349,14 +362,14 @@ async fn answer(exchange: &Exchange, content: Bytes) -> Result<Answered, Failure
     let now_ms = asked.context.request_time_ms;
     let metrics = &asked.operation.metrics;
     if wish == cache::Wish::Anew {
-        let (answer, latency) = ask(asked, &content).await?;
+        let (answer, latency) = ask(asked, &content, watch).await?;
         metrics.cache_misses.inc();
         let kept = cache.cache.replace(key, cache::entry(cache, answer, is_function, now_ms)).await;
         return Ok(Answered { answer: kept.value.clone(), latency, warns: false });
     }
     let asked_latency = std::sync::OnceLock::new();
     let compute = async {
-        let (answer, latency) = ask(asked, &content).await?;
+        let (answer, latency) = ask(asked, &content, watch).await?;
         let _ = asked_latency.set(latency);
         Ok(cache::entry(cache, answer, is_function, now_ms))
     };
@@ -375,30 +388,4 @@ fn admitted_content(asked: Asked<'_>, content: Bytes) -> Result<Bytes, Failure> 
     let content = coding::decode(content, coding, asked.release.content_limit)?;
     validate::content(asked.operation, asked.request, &content)?;
     Ok(content)
-}
-
-/// Asks the endpoint.
-async fn ask(asked: Asked<'_>, content: &Bytes) -> Result<(Answer, Option<Duration>), Failure> {
-    let (request, overrides) = integration_request::build(asked, content)?;
-    let pass = circuit::enter(asked.release, asked.operation)?;
-    trace::call_begins(asked, &request);
-    let called = asked.operation.backend.call(request).await;
-    trace::call_ends(asked);
-    circuit::left(asked.release, asked.operation, pass, circuit::failed(called.as_ref().map(|(response, _)| response)));
-    let (response, latency) = called?;
-    Ok((Answer { response, overrides }, latency))
-}
-
-/// Compresses what is large enough for a client that wants it, unless the endpoint has.
-fn compress(exchange: &Exchange, response: &mut Response) {
-    const CONTENT_ENCODING: FieldName = FieldName::from_static("Content-Encoding");
-    let Some(minimum) = exchange.release.as_ref().and_then(|release| release.minimum_compression_size) else { return };
-    if response.content.len() < minimum as usize || response.content.is_empty() || response.fields.contains("content-encoding") {
-        return;
-    }
-    let Some(coding) = exchange.request.request.fields.text("accept-encoding").and_then(coding::preferred) else { return };
-    if let Some(encoded) = coding::encode(&response.content, coding) {
-        response.content = encoded;
-        response.fields.append_text(CONTENT_ENCODING, coding.name());
-    }
 }

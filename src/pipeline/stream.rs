@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
+use super::endpoint::{Seen, Watch};
 use super::integration_request::{self, Asked};
 use super::{Exchange, Pipeline, admitted_content, circuit, integration_response, lambda_proxy, standard_headers, trace};
 use crate::apigateway::integration::IntegrationType;
@@ -25,12 +26,16 @@ const WHOLE: usize = 64 << 20;
 impl Pipeline {
     /// From the whole content to the whole response, or to the beginning of one that is streamed.
     pub async fn reply(&self, exchange: &mut Exchange, content: Bytes) -> Reply {
+        self.reply_watched(exchange, content, &|_| {}).await
+    }
+
+    async fn reply_watched(&self, exchange: &mut Exchange, content: Bytes, watch: Watch<'_>) -> Reply {
         let streams = exchange.operation().is_some_and(|operation| operation.integration.streams_response);
         if !streams {
-            return Reply::Whole(self.complete_whole(exchange, content).await);
+            return Reply::Whole(self.complete_whole(exchange, content, watch).await);
         }
         let begun = match self.admit_content(exchange, &content).await {
-            Ok(()) => begin(exchange, content).await,
+            Ok(()) => begin(exchange, content, watch).await,
             Err(failure) => Err(failure),
         };
         match begun {
@@ -46,9 +51,9 @@ impl Pipeline {
         }
     }
 
-    /// From the whole content to the whole response.
-    pub async fn complete(&self, exchange: &mut Exchange, content: Bytes) -> Response {
-        match self.reply(exchange, content).await {
+    /// From the whole content to the whole response, whether or not it is streamed.
+    pub(super) async fn complete_watched(&self, exchange: &mut Exchange, content: Bytes, watch: Watch<'_>) -> Response {
+        match self.reply_watched(exchange, content, watch).await {
             Reply::Whole(response) => response,
             Reply::Streamed(response, mut rest, _) => match collect(&mut rest).await {
                 Ok(content) => self.answered(exchange, Response { content, ..response }),
@@ -74,10 +79,11 @@ fn broken_off(detail: &str) -> Failure {
 }
 
 /// Asks the endpoint, and waits until the client's response can begin.
-async fn begin(exchange: &mut Exchange, content: Bytes) -> Result<(Response, Option<Pieces>, Instant), Failure> {
+async fn begin(exchange: &mut Exchange, content: Bytes, watch: Watch<'_>) -> Result<(Response, Option<Pieces>, Instant), Failure> {
     let asked = exchange.asked()?;
     let content = admitted_content(asked, content)?;
     let (request, _) = integration_request::build(asked, &content)?;
+    watch(Seen::Request(&request));
     let deadline = Instant::now() + asked.operation.integration.timeout;
     let pass = circuit::enter(asked.release, asked.operation)?;
     trace::call_begins(asked, &request);
@@ -85,6 +91,7 @@ async fn begin(exchange: &mut Exchange, content: Bytes) -> Result<(Response, Opt
     trace::call_ends(asked);
     circuit::left(asked.release, asked.operation, pass, circuit::failed(begun.as_ref().map(|begun| &begun.response)));
     let Begun { response, rest, latency } = begun?;
+    watch(Seen::Response(&response, latency));
     let status = response.status;
     let begun = match asked.operation.integration.integration_type {
         IntegrationType::AwsProxy => tokio::time::timeout_at(deadline, function(asked, response, rest)).await.unwrap_or_else(|_| {
@@ -97,6 +104,7 @@ async fn begin(exchange: &mut Exchange, content: Bytes) -> Result<(Response, Opt
         }
     };
     exchange.context.integration.status = Some(status);
+    exchange.context.integration.integration_status = Some(status);
     exchange.context.integration.latency = latency;
     let (response, rest) = begun?;
     Ok((response, rest, deadline))

@@ -16,13 +16,17 @@ use crate::backend::failure_of;
 use crate::exchange::{EndpointRequest, EndpointResponse, Failure, FieldName, Forward, Response, ResponseType};
 use crate::mapping::coding;
 use crate::outbound::{Error, ErrorKind, Stream, repeatable, timed_out};
-use crate::pipeline::Exchange;
+use crate::pipeline::{Exchange, response_too_large};
 
 /// An origin that has begun its response may pause for this long.
 const PAUSE: Duration = Duration::from_secs(300);
 
-/// How far a request has come.
+/// How far a request has come. The endpoint's time is what the endpoint takes: to accept a piece, and to answer once it has all of them.
+/// How fast the client sends is not its affair.
 struct Progress {
+    /// Since when the endpoint is waited for …
+    asked: Instant,
+    /// … and until when.
     deadline: Instant,
     /// Content of the client's, in bytes.
     received: u64,
@@ -30,9 +34,34 @@ struct Progress {
     origin: Option<SocketAddr>,
 }
 
+impl Progress {
+    fn new(timeout: Duration) -> Self {
+        let asked = Instant::now();
+        Self { asked, deadline: asked + timeout, received: 0, origin: None }
+    }
+
+    /// From here on the endpoint is waited for anew.
+    fn restart(&mut self, timeout: Duration) {
+        self.asked = Instant::now();
+        self.deadline = self.asked + timeout;
+    }
+
+    /// A step of the endpoint's, within its time.
+    async fn within<T>(&self, request: &EndpointRequest, step: impl Future<Output = Result<T, Unanswered>>) -> Result<T, Unanswered> {
+        let missing = if self.origin.is_some() { "response" } else { "connection" };
+        let late = |_| Err(Unanswered::Endpoint(timed_out(request, missing).at(self.origin)));
+        timeout_at(self.deadline, step).await.unwrap_or_else(late)
+    }
+}
+
+/// A response that has begun.
+type Opened = (Stream, EndpointResponse);
+
 /// Why there is no response.
 enum Unanswered {
     Endpoint(Error),
+    /// What the endpoint answered is not passed on.
+    Refused(Failure),
     /// The client went away, or sent too much.
     Client(Failure),
 }
@@ -56,24 +85,24 @@ impl Connection {
         if upgrade {
             upgrade_fields(session, &mut forward.request);
         }
-        let started = Instant::now();
-        let mut progress = Progress { deadline: started + forward.request.timeout, received: 0, origin: None };
-        let opened = timeout_at(progress.deadline, self.ask(session, &forward, &mut progress)).await;
-        let Progress { mut received, origin, .. } = progress;
-        let missing = if origin.is_some() { "response" } else { "connection" };
-        let late = |_| Err(Unanswered::Endpoint(timed_out(&forward.request, missing).at(origin)));
-        let (mut stream, head) = match opened.unwrap_or_else(late) {
+        let mut progress = Progress::new(forward.request.timeout);
+        // What answers HEAD tells a length and has none.
+        let limit = forward.content_limit.filter(|_| forward.request.http_method != Method::HEAD);
+        let opened = self.ask(session, &forward, &mut progress).await.and_then(|opened| fitting(opened, limit));
+        let Progress { asked, mut received, .. } = progress;
+        let (mut stream, head) = match opened {
             Ok(opened) => opened,
             Err(unanswered) => {
                 session.set_keepalive(None);
                 let response = match unanswered {
-                    Unanswered::Endpoint(error) => self.edge.pipeline.not_forwarded(exchange, failure_of(&error.after(started.elapsed()))),
+                    Unanswered::Endpoint(error) => self.edge.pipeline.not_forwarded(exchange, failure_of(&error.after(asked.elapsed()))),
+                    Unanswered::Refused(failure) => self.edge.pipeline.not_forwarded(exchange, failure),
                     Unanswered::Client(failure) => self.edge.pipeline.fail(exchange, failure),
                 };
                 return (self.deliver(session, &response).await, received);
             }
         };
-        exchange.context.integration.latency = Some(started.elapsed());
+        exchange.context.integration.latency = Some(asked.elapsed());
         let switched = head.status == 101;
         let framing = framing(&head, session.req_header().method == Method::HEAD);
         let upgraded_fields = switched.then(|| head.fields.clone());
@@ -96,8 +125,10 @@ impl Connection {
             self.edge.client.release(stream).await;
             return (true, received);
         }
-        if let Err(Unanswered::Endpoint(error)) = passed {
-            self.edge.pipeline.broke_off(exchange, error.after(started.elapsed()).to_string());
+        match passed {
+            Err(Unanswered::Endpoint(error)) => self.edge.pipeline.broke_off(exchange, error.after(asked.elapsed()).to_string()),
+            Err(Unanswered::Refused(failure)) => self.edge.pipeline.broke_off(exchange, failure.detail.into_owned()),
+            _ => {}
         }
         // What was begun cannot be completed, and the client must see that: no last chunk, no whole length.
         session.shutdown().await;
@@ -105,12 +136,8 @@ impl Connection {
     }
 
     /// Sends the request, its content as it comes, until the response's head is there.
-    async fn ask(
-        &self,
-        session: &mut ServerSession,
-        forward: &Forward,
-        progress: &mut Progress,
-    ) -> Result<(Stream, EndpointResponse), Unanswered> {
+    async fn ask(&self, session: &mut ServerSession, forward: &Forward, progress: &mut Progress) -> Result<Opened, Unanswered> {
+        let request = &forward.request;
         let client = &self.edge.client;
         let empty = session.is_upgrade_req() || session.is_body_empty();
         let length = if empty {
@@ -121,20 +148,24 @@ impl Connection {
         if forward.content_limit.zip(length).is_some_and(|(limit, length)| length > limit) {
             return Err(Unanswered::Client(coding::too_large()));
         }
-        let mut stream = client.open(&forward.request, length, progress.deadline).await?;
+        let mut stream = progress.within(request, async { Ok(client.open(request, length, progress.deadline).await?) }).await?;
         progress.origin = stream.address();
         if empty {
             if !session.is_upgrade_req() {
-                stream.finish().await?;
+                progress.within(request, async { Ok(stream.finish().await?) }).await?;
             }
-            return match stream.head().await {
+            return match progress.within(request, async { Ok(stream.head().await) }).await? {
                 Ok(head) => Ok((stream, head)),
                 // Sent once more only where that does no more than once (RFC 9110, section 9.2.2).
-                Err((_, true)) if repeatable(&forward.request) => {
-                    let mut stream = client.reopen(&forward.request, length, progress.deadline).await?;
+                Err((_, true)) if repeatable(request) => {
+                    let mut stream =
+                        progress.within(request, async { Ok(client.reopen(request, length, progress.deadline).await?) }).await?;
                     progress.origin = stream.address();
-                    stream.finish().await?;
-                    let head = stream.head().await.map_err(|(error, _)| error)?;
+                    let answered = async {
+                        stream.finish().await?;
+                        stream.head().await.map_err(|(error, _)| error.into())
+                    };
+                    let head = progress.within(request, answered).await?;
                     Ok((stream, head))
                 }
                 Err((error, _)) => Err(error.into()),
@@ -142,16 +173,18 @@ impl Connection {
         }
         continue_if_expected(session).await;
         loop {
-            tokio::select! {
+            let piece = tokio::select! {
                 biased;
                 head = stream.head() => return head.map(|head| (stream, head)).map_err(|(error, _)| error.into()),
-                piece = session.read_request_body() => {
-                    let piece = piece.map_err(|_| Unanswered::Client(client_gone(&forward.request)))?;
-                    if !send_on(&mut stream, piece, forward.content_limit, &mut progress.received).await? {
-                        let head = stream.head().await.map_err(|(error, _)| error)?;
-                        return Ok((stream, head));
-                    }
-                }
+                piece = session.read_request_body() => piece.map_err(|_| Unanswered::Client(client_gone(request)))?,
+            };
+            progress.restart(request.timeout);
+            let mut received = progress.received;
+            let goes_on = progress.within(request, send_on(&mut stream, piece, forward.content_limit, &mut received)).await;
+            progress.received = received;
+            if !goes_on? {
+                let head = progress.within(request, async { stream.head().await.map_err(|(error, _)| error.into()) }).await?;
+                return Ok((stream, head));
             }
         }
     }
@@ -171,7 +204,7 @@ impl Connection {
                 tokio::select! {
                     biased;
                     piece = stream.next() => match piece? {
-                        Some(piece) => sent += write(session, piece).await.ok_or_else(not_read)?,
+                        Some(piece) => sent += pass(session, piece, sent, limit).await?,
                         None => break,
                     },
                     piece = session.read_request_body() => {
@@ -182,13 +215,30 @@ impl Connection {
             }
             let piece = tokio::time::timeout(PAUSE, stream.next()).await;
             match piece.map_err(|_| stream.refuse_as(ErrorKind::Timeout, &format!("nothing came for {} s", PAUSE.as_secs())))?? {
-                Some(piece) => sent += write(session, piece).await.ok_or_else(not_read)?,
+                Some(piece) => sent += pass(session, piece, sent, limit).await?,
                 None => break,
             }
         }
         session.finish_body().await.map_err(|_| not_read())?;
         Ok(sent)
     }
+}
+
+/// Refuses what says that it will be larger than may pass.
+fn fitting(opened: Opened, limit: Option<u64>) -> Result<Opened, Unanswered> {
+    let length = opened.1.fields.text("content-length").and_then(|text| text.parse().ok());
+    match limit.zip(length).filter(|(limit, length)| length > limit) {
+        Some((limit, length)) => Err(Unanswered::Refused(response_too_large(length, limit))),
+        None => Ok(opened),
+    }
+}
+
+/// Writes a piece of the response, unless that is then larger than may pass.
+async fn pass(session: &mut ServerSession, piece: Bytes, sent: u64, limit: Option<u64>) -> Result<u64, Unanswered> {
+    if let Some(limit) = limit.filter(|limit| sent + piece.len() as u64 > *limit) {
+        return Err(Unanswered::Refused(response_too_large(sent + piece.len() as u64, limit)));
+    }
+    write(session, piece).await.ok_or_else(not_read)
 }
 
 /// A client that is gone is told nothing.
