@@ -211,3 +211,56 @@ fn a_connection_that_closes_unanswered_repeats_only_what_may_be_repeated() {
         assert_eq!((response.status, asked.len()), (status, times), "{asked:?}");
     }
 }
+
+#[test]
+fn every_form_of_access_log_keeps_a_client_within_its_value() {
+    let names = "\"$context.identity.sourceIp\",\"$context.identity.caller\",\"$context.requestTime\",\"$context.httpMethod $context.resourcePath $context.protocol\",$context.status,$context.responseLength,$context.requestId";
+    let forms = [
+        (
+            "clf",
+            r#"$context.identity.sourceIp $context.identity.caller $context.identity.user [$context.requestTime] "$context.httpMethod $context.resourcePath $context.protocol" $context.status $context.responseLength $context.requestId "$context.identity.userAgent""#,
+            r#"^127\.0\.0\.1 - - \[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000\] "GET /\{proxy\+\} HTTP/1\.1" 200 \d+ [0-9a-f-]{36} "a\\"b,<c>&"$"#,
+        ),
+        (
+            "json",
+            r#"{"requestId":"$context.requestId","agent":"$context.identity.userAgent","status":$context.status,"latency":"$context.responseLatency","endpoint":"$context.integration.latency","prefix":"$context.stage-$context.apiId"}"#,
+            r#"^\{"requestId":"[0-9a-f-]{36}","agent":"a\\"b,<c>&","status":200,"latency":"\d+","endpoint":"\d+","prefix":"s-a"\}$"#,
+        ),
+        (
+            "xml",
+            r#"<request id="$context.requestId"><agent>$context.identity.userAgent</agent><caller>$context.identity.caller</caller><status>$context.status</status></request>"#,
+            r#"^<request id="[0-9a-f-]{36}"><agent>a&quot;b,&lt;c&gt;&amp;</agent><caller>-</caller><status>200</status></request>$"#,
+        ),
+        (
+            "csv",
+            "$context.identity.sourceIp,$context.identity.userAgent,$context.status,$context.requestId",
+            r#"^127\.0\.0\.1,"a""b,<c>&",200,[0-9a-f-]{36}$"#,
+        ),
+        ("quoted csv", names, r#"^"127\.0\.0\.1","-","[^"]+","GET /\{proxy\+\} HTTP/1\.1",200,\d+,[0-9a-f-]{36}$"#),
+    ];
+    let backend = Backend::start();
+    for (form, format, expected) in forms {
+        let gateway_yaml = GATEWAY.replace("$context.requestId $context.status $context.path", format);
+        let files = [("gateway.yaml".to_owned(), gateway_yaml), ("api.yaml".to_owned(), API.to_owned())];
+        let gateway = Gateway::start(&files, backend.port, &[]).unwrap();
+        let agent = vec![("User-Agent".to_owned(), "a\"b,<c>&".to_owned())];
+        assert_eq!(client::send(gateway.port, "GET", "/s/x", &agent, b"").unwrap().status, 200);
+        let log = gateway.files.0.join("access.log");
+        let read = || std::fs::read_to_string(&log).unwrap_or_default();
+        eventually(&format!("the {form} line"), || read().ends_with('\n'));
+        let text = read();
+        assert!(regex::Regex::new(expected).unwrap().is_match(text.trim_end_matches('\n')), "{form}: {text}");
+    }
+}
+
+#[test]
+fn lines_that_cannot_be_written_are_counted() {
+    let files =
+        [("gateway.yaml".to_owned(), GATEWAY.replace("file:access.log", "file:/dev/full")), ("api.yaml".to_owned(), API.to_owned())];
+    let gateway = Gateway::start(&files, Backend::start().port, &[]).unwrap();
+    for _ in 0..3 {
+        assert_eq!(gateway.get("/s/x").status, 200);
+    }
+    let metrics = || client::send(gateway.admin_port, "GET", "/metrics", &[], b"").unwrap().text();
+    eventually("the count", || metrics().contains("headgate_access_log_dropped_total 3"));
+}
