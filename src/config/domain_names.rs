@@ -121,7 +121,14 @@ fn domain_name(node: &Node, known: &Known, beside: &dyn Fn(&Node, &str) -> PathB
     if let Some(node) = fields.take("mutualTlsAuthentication") {
         problems.error(node, "mutual TLS is not served yet").help("leave it out: it is refused rather than not enforced");
     }
-    let mappings = fields.list("basePathMappings", problems).iter().filter_map(|node| mapping(node, known, problems)).collect();
+    let mut mappings: Vec<BasePathMapping> = Vec::new();
+    for node in fields.list("basePathMappings", problems) {
+        let Some(mapping) = mapping(node, known, problems) else { continue };
+        if mappings.iter().any(|other| other.base_path == mapping.base_path) {
+            problems.error(node, format!("two mappings have the base path `{}`", mapping.base_path));
+        }
+        mappings.push(mapping);
+    }
     fields.ignore(&AWS_ONLY);
     fields.finish(problems);
     Some(DomainName { domain_name, certificate, base_path_mappings: mappings })

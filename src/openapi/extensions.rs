@@ -36,8 +36,13 @@ impl Reader<'_> {
         known_extensions(self.root, &ROOT, problems);
         let field = |name: &str| self.root.get(name).filter(|node| !node.is_null());
         if let Some(node) = field("x-amazon-apigateway-binary-media-types") {
-            let listed = items(Some(node), "`x-amazon-apigateway-binary-media-types`", problems).iter();
-            api.binary_media_types = listed.filter_map(|item| text(item, "a media type", problems)).map(media_type).collect();
+            for item in items(Some(node), "`x-amazon-apigateway-binary-media-types`", problems) {
+                let Some(name) = text(item, "a media type", problems).map(media_type) else { continue };
+                if !name.split_once('/').is_some_and(|(kind, subtype)| !kind.is_empty() && (kind != "*" || subtype == "*")) {
+                    problems.warning(item, format!("`{name}` matches no content")).help("written image/png, image/* or */*");
+                }
+                api.binary_media_types.push(name);
+            }
         }
         if let Some(node) = field("x-amazon-apigateway-minimum-compression-size") {
             api.minimum_compression_size = node.scalar().and_then(|text| text.parse().ok()).filter(|size| COMPRESSION_SIZES.contains(size));
