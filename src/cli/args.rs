@@ -21,12 +21,21 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Serve traffic.
+    #[command(
+        long_about = "Serve traffic until SIGTERM.\n\nEverything is loaded and compiled first: with any error nothing is served, and all problems are printed. SIGHUP or `headgate reload` reads the files anew, SIGTERM lets what is under way end, SIGINT does the same and ends at once when it comes again. HEADGATE_LOG says how much is told on standard error: error, warn, info, debug."
+    )]
     #[command(after_help = "Example: headgate run --config gateway.yaml --watch")]
     Run(Run),
     /// Load everything that `run` would and show every problem at once.
-    #[command(after_help = "Exits with 1 if any problem is an error. Notes name what is read but not served yet.")]
+    #[command(
+        after_help = "Exits with 1 if any problem is an error. Notes name what is read but not served yet.\nExample: headgate check --format json | jq '.problems[] | select(.severity == \"error\")'"
+    )]
     Check(Check),
     /// Show the compiled routing table.
+    #[command(
+        long_about = "Show the compiled routing table: every method of every stage with the deployment that serves it, its integration, who may call it, its throttle and its cache. `streams` stands beside methods whose contents pass without being held in memory."
+    )]
+    #[command(after_help = "Example: headgate routes --format json | jq -r '.[] | select(.authorization == \"NONE\") | .path'")]
     Routes(Check),
     /// Run one request through the whole pipeline without a listener and show each step.
     #[command(
@@ -48,10 +57,14 @@ pub(super) enum Command {
     #[command(after_help = "Example: headgate usage --plan gold --key k1 --from 2026-01-01 --format csv")]
     Usage(Usage),
     /// Ask the running gateway to read its configuration anew.
+    #[command(
+        long_about = "Ask the running gateway to read its configuration anew, wait, and print what changed or every problem.\n\nThe gateway is found by `admin` of the configuration. A configuration with an error is refused whole: the running one stays, and the exit code is 1."
+    )]
     Reload(Reload),
     /// Show the version.
     Version,
     /// Print a shell's completion script.
+    #[command(after_help = "Example: headgate completion bash > /etc/bash_completion.d/headgate")]
     Completion(Completion),
 }
 
@@ -122,6 +135,7 @@ pub(super) struct Template {
 #[derive(Debug, Subcommand)]
 pub(super) enum TemplateCommand {
     /// Render a template as API Gateway would.
+    #[command(after_help = "Example: headgate template render request.vtl --body order.json --params params.json --trace")]
     Render(Render),
 }
 

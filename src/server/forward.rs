@@ -163,7 +163,7 @@ impl Connection {
                     progress.origin = stream.address();
                     let answered = async {
                         stream.finish().await?;
-                        stream.head().await.map_err(|(error, _)| error.into())
+                        Ok::<_, Unanswered>(stream.head().await.map_err(|(error, _)| error)?)
                     };
                     let head = progress.within(request, answered).await?;
                     Ok((stream, head))
