@@ -17,8 +17,6 @@ use crate::exchange::ResponseType;
 const BUCKETS: [f64; 16] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 /// Methods with series of their own; what is beyond is counted together.
 const SERIES: usize = 10_000;
-/// Methods that are remembered as folded.
-const FOLDED: usize = 100_000;
 const SIDE_LABELS: [&str; 3] = ["api", "stage", "side"];
 const LABELS: [&str; 4] = ["api", "stage", "resource", "method"];
 
@@ -71,26 +69,6 @@ pub struct Metrics {
     pub dropped_spans: IntCounter,
     /// Panics: bugs, each of which cost a request or a connection.
     pub panics: IntCounter,
-}
-
-/// Which methods have series of their own, and which were folded: a reload brings the same ones again.
-#[derive(Debug, Default)]
-struct Series {
-    own: HashSet<[String; 4]>,
-    folded: HashSet<u64>,
-    hasher: RandomState,
-}
-
-impl Series {
-    /// Whether a method has, or now gets, series of its own; otherwise whether it is folded for the first time.
-    fn place(&mut self, key: [String; 4]) -> Result<(), bool> {
-        // A method keeps its series through every reload.
-        if self.own.contains(&key) || (self.own.len() < SERIES && self.own.insert(key.clone())) {
-            return Ok(());
-        }
-        // Bounded, since each reload may bring other methods; beyond it some would be counted again.
-        Err(self.folded.len() < FOLDED && self.folded.insert(self.hasher.hash_one(&key)))
-    }
 }
 
 /// The series of one method.
