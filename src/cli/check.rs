@@ -55,7 +55,7 @@ pub(super) fn load(path: &Path) -> (Option<(Loaded, Snapshot)>, Problems, Arc<Aw
     let (compiled, problems) = control::compile(path, &means);
     if let Some((loaded, _)) = &compiled {
         client.origins().set_vpc_links(&loaded.account.vpc_links);
-        aws.roles().set_sts(Sts::of(&loaded.account));
+        aws.roles().set_sts(Sts::new(&loaded.account.region, loaded.account.aws.endpoints.get("sts")));
     }
     (compiled, problems, aws)
 }

@@ -148,7 +148,7 @@ impl Gateway {
             tracer: tracer.as_ref(),
             circuits: &self.circuits,
         };
-        self.aws.roles().set_sts(Sts::of(&loaded.account));
+        self.aws.roles().set_sts(Sts::new(&loaded.account.region, loaded.account.aws.endpoints.get("sts")));
         let snapshot = snapshot::compile(&loaded.account, &means, &mut problems);
         if problems.has_errors() {
             return Err(problems);

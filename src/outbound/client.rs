@@ -9,15 +9,15 @@ use bytes::{Bytes, BytesMut};
 use http::Method;
 use pingora::connectors::ConnectorOptions;
 use pingora::connectors::http::v1::Connector;
-use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::http::v1::client::HttpSession;
 use pingora::upstreams::peer::HttpPeer;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::error::{self, Error, ErrorKind};
+use super::head::{accept, head};
 use super::link::Attempt;
 use super::origins::{Chosen, Origins};
-use crate::exchange::{EndpointRequest, EndpointResponse, FieldName, Fields};
+use crate::exchange::{EndpointRequest, EndpointResponse};
 
 /// Addresses that one request tries.
 const ADDRESSES: usize = 4;
@@ -27,8 +27,6 @@ const HURRY: Duration = Duration::from_secs(3);
 const POOL: usize = 4096;
 /// Interim responses (1xx) before a final one.
 const INTERIM: usize = 10;
-/// Of a response's head: bytes and field lines.
-const HEAD: (usize, usize) = (64 << 10, 200);
 /// Of a response that is completed in memory.
 const CONTENT: usize = 64 << 20;
 
@@ -352,40 +350,6 @@ impl Stream {
         }
         Error::new(kind, self.endpoint.authority(), detail).at(self.address())
     }
-}
-
-/// A head within limits, without its framing.
-fn accept(header: &ResponseHeader) -> Result<EndpointResponse, &'static str> {
-    let size: usize = header.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    if size > HEAD.0 || header.headers.len() > HEAD.1 {
-        return Err("the response's head is larger than is read");
-    }
-    let lengths = header.headers.get_all("content-length");
-    if lengths.iter().count() > 1 {
-        return Err("the response has more than one Content-Length");
-    }
-    let mut fields = Fields::with_capacity(header.headers.len());
-    for (name, value) in header.case_header_iter() {
-        if let Some(name) = FieldName::parse(name.as_slice()) {
-            fields.append(name, value.clone());
-        }
-    }
-    Ok(EndpointResponse { status: header.status.as_u16(), selector: None, fields, content: Bytes::new() })
-}
-
-fn head(request: &EndpointRequest, content_length: Option<u64>) -> Result<RequestHeader, Error> {
-    let refused = |_| Error::new(ErrorKind::Refused, request.endpoint.authority(), "the request cannot be written");
-    let path = if request.path_and_query.is_empty() { "/" } else { &request.path_and_query };
-    let mut head = RequestHeader::build(request.http_method.clone(), path.as_bytes(), Some(request.fields.len() + 2)).map_err(refused)?;
-    for field in &request.fields {
-        head.append_header(field.name.to_bytes(), field.value.clone()).map_err(refused)?;
-    }
-    match content_length {
-        Some(0) if matches!(request.http_method, Method::GET | Method::HEAD | Method::OPTIONS | Method::DELETE) => {}
-        Some(length) => head.insert_header("Content-Length", length.to_string()).map_err(refused)?,
-        None => head.insert_header("Transfer-Encoding", "chunked").map_err(refused)?,
-    }
-    Ok(head)
 }
 
 /// The request's time is over, and this is what had not come.

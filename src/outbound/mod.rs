@@ -3,6 +3,7 @@
 pub mod aws;
 mod client;
 mod error;
+mod head;
 mod health;
 mod link;
 mod origin;

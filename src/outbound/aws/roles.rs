@@ -13,7 +13,6 @@ use tokio::time::Instant;
 
 use super::credentials::{Credentials, RETRY, reason, renewal};
 use super::sdk::SdkClient;
-use crate::apigateway::account::Account;
 use crate::outbound::Client;
 
 /// What sessions are called, which AWS's own logs show.
@@ -48,10 +47,10 @@ pub struct Sts {
 }
 
 impl Sts {
-    /// As an account has it.
+    /// In this region, at this endpoint.
     #[must_use]
-    pub fn of(account: &Account) -> Self {
-        Self { region: account.region.clone(), endpoint: account.aws.endpoints.get("sts").cloned() }
+    pub fn new(region: &str, endpoint: Option<&String>) -> Self {
+        Self { region: region.to_owned(), endpoint: endpoint.cloned() }
     }
 }
 
