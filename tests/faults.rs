@@ -171,16 +171,26 @@ fn an_endpoint_that_speaks_no_tls_is_an_integration_failure() {
 
 #[test]
 fn an_endpoint_that_never_answers_is_a_time_out() {
-    let says = ["no response within 500 ms (timeoutInMillis)"];
-    fails(
-        |asked| {
-            asked.until_closed();
-            false
-        },
-        504,
-        TIMED_OUT,
-        &says,
-    );
+    let origin = Origin::start(|asked| {
+        asked.until_closed();
+        false
+    });
+    let gateway = start(api("http", origin.port));
+    for way in ["streamed", "whole"] {
+        let says = ["no response within 500 ms (timeoutInMillis)", &format!("127.0.0.1:{}", origin.port)];
+        check(&gateway, &format!("/s/{way}/x"), 504, TIMED_OUT, &says);
+        // The time that was waited in vain counts, as CloudWatch counts it.
+        let labels = format!("{{api=\"a\",method=\"ANY\",resource=\"/{way}/{{proxy+}}\",stage=\"s\"}} 1");
+        let counted = |metric: &str| {
+            let text = client::send(gateway.admin_port, "GET", "/metrics", &[], b"").unwrap().text();
+            text.contains(&format!("{metric}{labels}"))
+        };
+        let until = Instant::now() + Duration::from_secs(10);
+        while !counted("headgate_integration_latency_seconds_count") && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert!(counted("headgate_integration_latency_seconds_count") && counted("headgate_integration_timeouts_total"));
+    }
 }
 
 #[test]

@@ -59,12 +59,13 @@ impl Backend for Http {
 /// What the client is told when its endpoint gave no response.
 #[must_use]
 pub fn failure_of(error: &Error) -> Failure {
-    match error.kind {
+    let failure = match error.kind {
         ErrorKind::Timeout => Failure::new(ResponseType::IntegrationTimeout, "Endpoint request timed out")
             .with_detail(format!("Execution failed due to a timeout error: {error}")),
         ErrorKind::Refused => {
             Failure::configuration(format!("Execution failed due to configuration error: Invalid endpoint address: {error}"))
         }
         _ => Failure::internal(ResponseType::IntegrationFailure, format!("Network error communicating with endpoint: {error}")),
-    }
+    };
+    Failure { integration_latency: error.after, ..failure }
 }
