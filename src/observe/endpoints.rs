@@ -61,7 +61,8 @@ impl EndpointMetrics {
 
     /// How the circuit of a method is: `api`, `stage`, `resource`, `method`. That of a canary is counted with its stage's.
     pub fn circuit(&self, labels: [&str; 4], (open, opened, rejected): (bool, u64, u64)) {
-        self.open.with_label_values(&labels).add(i64::from(open));
+        let gauge = self.open.with_label_values(&labels);
+        gauge.set(gauge.get().max(i64::from(open)));
         self.opened.with_label_values(&labels).inc_by(opened);
         self.rejected.with_label_values(&labels).inc_by(rejected);
     }
