@@ -366,6 +366,27 @@ fn content_without_an_end_is_a_failure_where_it_is_completed() {
     assert!(line.contains("the response is larger than is kept in memory"), "{line}");
 }
 
+/// What a response takes in memory is bounded by what is in it, however small its pieces are.
+#[test]
+fn content_in_the_smallest_pieces_takes_no_more_memory_than_it_has() {
+    const PIECES: usize = 400_000;
+    let origin = Origin::start(|asked| {
+        asked.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        let pieces = "1\r\nx\r\n".repeat(PIECES / 100);
+        (0..100).all(|_| asked.send(&pieces)) && asked.send("0\r\n\r\n")
+    });
+    let gateway = start(api("http", origin.port).replace(&format!("timeoutInMillis: {TIMEOUT}"), "timeoutInMillis: 20000"));
+    let peak = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.child.id())).unwrap();
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse::<usize>().ok()).unwrap()
+    };
+    gateway.get("/s/whole/x");
+    let before = peak();
+    assert_eq!(gateway.get("/s/whole/x").body.len(), PIECES);
+    let grown = peak().saturating_sub(before);
+    assert!(grown < 16 << 10, "memory grew by {grown} KiB for {PIECES} bytes");
+}
+
 /// Bytes that nobody asked for are never the beginning of the next response: such a connection is not used again.
 #[test]
 fn a_connection_that_brings_more_than_its_response_is_not_used_again() {

@@ -319,20 +319,21 @@ impl Stream {
         if announced.is_some_and(|length| length > limit) {
             return Err(self.refuse_as(ErrorKind::TooLarge, too_large));
         }
-        let Some(second) = self.next().await? else { return Ok(first) };
-        // Pieces are put together once they are all there: a buffer that grows holds its old copy beside its new one.
-        let mut pieces = vec![first, second];
-        let mut length: usize = pieces.iter().map(Bytes::len).sum();
-        while length <= limit {
-            let Some(piece) = self.next().await? else {
-                let mut whole = BytesMut::with_capacity(length);
-                pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
-                return Ok(whole.freeze());
-            };
-            length += piece.len();
-            pieces.push(piece);
+        let mut piece = self.next().await?;
+        if piece.is_none() {
+            return Ok(first);
         }
-        Err(self.refuse_as(ErrorKind::TooLarge, too_large))
+        // One buffer of the size that was announced; pieces as small as the origin likes must not cost more than what is in them.
+        let mut whole = BytesMut::with_capacity(announced.unwrap_or(0));
+        whole.extend_from_slice(&first);
+        while let Some(bytes) = piece {
+            if whole.len() + bytes.len() > limit {
+                return Err(self.refuse_as(ErrorKind::TooLarge, too_large));
+            }
+            whole.extend_from_slice(&bytes);
+            piece = self.next().await?;
+        }
+        Ok(whole.freeze())
     }
 
     fn broken(&mut self, cause: &pingora::Error) -> Error {
