@@ -67,5 +67,6 @@ pub fn failure_of(error: &Error) -> Failure {
         }
         _ => Failure::internal(ResponseType::IntegrationFailure, format!("Network error communicating with endpoint: {error}")),
     };
-    Failure { integration_latency: error.after, ..failure }
+    let milliseconds = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+    Failure { integration_latency_ms: error.after.map(milliseconds), ..failure }
 }

@@ -155,8 +155,8 @@ pub struct Failure {
     pub error_type: Option<&'static str>,
     /// When another try may be let through: `Retry-After`, which is headgate's own addition.
     pub retry_after: Option<std::time::Duration>,
-    /// How long the endpoint was waited for, where it is its failure.
-    pub integration_latency: Option<std::time::Duration>,
+    /// How long the endpoint was waited for, where it is its failure; in milliseconds.
+    pub integration_latency_ms: Option<u32>,
 }
 
 impl Failure {
@@ -172,7 +172,7 @@ impl Failure {
             validation_errors: None,
             error_type: None,
             retry_after: None,
-            integration_latency: None,
+            integration_latency_ms: None,
         }
     }
 

@@ -304,7 +304,9 @@ impl Pipeline {
         if matches!(failure.response_type, ResponseType::IntegrationFailure | ResponseType::IntegrationTimeout) {
             exchange.context.integration.error = Some(failure.detail.as_ref().into());
         }
-        exchange.context.integration.latency = failure.integration_latency.or(exchange.context.integration.latency);
+        if let Some(milliseconds) = failure.integration_latency_ms {
+            exchange.context.integration.latency = Some(Duration::from_millis(milliseconds.into()));
+        }
         exchange.context.error = Some(failure.clone());
         let response = gateway_response::render(&failure, exchange.release.as_deref(), &exchange.request, &exchange.context);
         self.answered(exchange, response)
