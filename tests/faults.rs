@@ -371,6 +371,9 @@ fn content_without_an_end_is_a_failure_where_it_is_completed() {
 fn content_in_the_smallest_pieces_takes_no_more_memory_than_it_has() {
     const PIECES: usize = 400_000;
     let origin = Origin::start(|asked| {
+        if asked.kind() == "warm" {
+            return asked.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        }
         asked.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
         let pieces = "1\r\nx\r\n".repeat(PIECES / 100);
         (0..100).all(|_| asked.send(&pieces)) && asked.send("0\r\n\r\n")
@@ -380,7 +383,7 @@ fn content_in_the_smallest_pieces_takes_no_more_memory_than_it_has() {
         let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.child.id())).unwrap();
         status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse::<usize>().ok()).unwrap()
     };
-    gateway.get("/s/whole/x");
+    gateway.get("/s/whole/warm");
     let before = peak();
     assert_eq!(gateway.get("/s/whole/x").body.len(), PIECES);
     let grown = peak().saturating_sub(before);
