@@ -51,7 +51,7 @@ impl Work {
         }
     }
 
-    fn render(&self, overrides: &Overrides) -> String {
+    fn render(&self, overrides: &Overrides) -> bytes::Bytes {
         let input =
             Input { body: &self.body, request: &self.request, stage_variables: &self.stage_variables, context: &self.context, overrides };
         render((&self.name, &self.template), &input, &Limits::default(), &no_clock).unwrap().0

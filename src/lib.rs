@@ -12,6 +12,7 @@ pub mod control; // the operator's verbs
 pub mod document; // text into a tree that remembers where every value was written
 pub mod exchange; // the nouns of one request
 pub mod functions; // Lambda functions that run here
+pub mod http1; // HTTP/1.1 messages on a byte stream
 pub mod mapping; // API Gateway's own little languages
 pub mod observe; // what happened, told
 pub mod openapi; // definitions into APIs

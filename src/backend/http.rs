@@ -50,7 +50,7 @@ impl Backend for Http {
                 }
             }
             sender.end().await;
-            client.release(stream).await;
+            client.release(stream);
         });
         Ok(Begun { response, rest: Some(pieces), latency })
     }

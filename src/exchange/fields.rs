@@ -23,6 +23,18 @@ impl FieldName {
         is_token(name).then(|| Self(Bytes::copy_from_slice(name)))
     }
 
+    /// A name that is a part of what was read; nothing if it is no token.
+    #[must_use]
+    pub fn shared(name: Bytes) -> Option<Self> {
+        is_token(&name).then_some(Self(name))
+    }
+
+    /// The name's bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The name as text; tokens are ASCII.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -56,8 +68,26 @@ impl std::fmt::Debug for FieldName {
     }
 }
 
+/// RFC 9110, section 5.6.2.
+#[expect(clippy::indexing_slicing, reason = "in a constant, an index out of bounds does not compile")]
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128_usize {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let others = b"!#$%&'*+-.^_`|~";
+    let mut at = 0;
+    while at < others.len() {
+        table[others[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
+
 fn is_token(name: &[u8]) -> bool {
-    !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
+    !name.is_empty() && name.iter().all(|&byte| TOKEN.get(usize::from(byte)).copied().unwrap_or(false))
 }
 
 /// One header field line.

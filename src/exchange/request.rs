@@ -1,5 +1,6 @@
 //! A request on its way: as the client sent it, once it has a method, and as the endpoint will see it.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -82,20 +83,24 @@ impl MethodRequest {
 
     /// The media type of `Content-Type` without parameters, in lower case; `application/json` where there is none.
     #[must_use]
-    pub fn media_type(&self) -> String {
+    pub fn media_type(&self) -> Cow<'_, str> {
         media_type(self.request.fields.text("content-type"))
     }
 
     /// The first media type of `Accept`, likewise.
     #[must_use]
-    pub fn accepted_media_type(&self) -> String {
+    pub fn accepted_media_type(&self) -> Cow<'_, str> {
         media_type(self.request.fields.text("accept").and_then(|value| value.split(',').next()))
     }
 }
 
-fn media_type(value: Option<&str>) -> String {
+fn media_type(value: Option<&str>) -> Cow<'_, str> {
     let name = value.and_then(|value| value.split(';').next()).map(str::trim).filter(|name| !name.is_empty());
-    name.map_or_else(|| "application/json".to_owned(), str::to_ascii_lowercase)
+    match name {
+        None => "application/json".into(),
+        Some(name) if name.bytes().any(|byte| byte.is_ascii_uppercase()) => name.to_ascii_lowercase().into(),
+        Some(name) => name.into(),
+    }
 }
 
 /// How an endpoint is spoken to.
@@ -128,8 +133,7 @@ impl Endpoint {
     /// The value of `Host`: the port only where it is not the scheme's own.
     #[must_use]
     pub fn authority(&self) -> String {
-        let host: std::borrow::Cow<'_, str> =
-            if self.host.contains(':') { format!("[{}]", self.host).into() } else { (&*self.host).into() };
+        let host: Cow<'_, str> = if self.host.contains(':') { format!("[{}]", self.host).into() } else { (&*self.host).into() };
         match (self.scheme, self.port) {
             (Scheme::Http, 80) | (Scheme::Https, 443) => host.into_owned(),
             (_, port) => format!("{host}:{port}"),

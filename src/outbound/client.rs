@@ -7,32 +7,29 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::Method;
-use pingora::connectors::ConnectorOptions;
-use pingora::connectors::http::v1::Connector;
-use pingora::protocols::http::v1::client::HttpSession;
-use pingora::upstreams::peer::HttpPeer;
+use pingora::connectors::{ConnectorOptions, TransportConnector};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::error::{self, Error, ErrorKind};
-use super::head::{accept, head};
+use super::error::{Error, ErrorKind};
 use super::link::Attempt;
+use super::origin::Peer;
 use super::origins::{Chosen, Origins};
-use crate::exchange::{EndpointRequest, EndpointResponse};
+use super::pool::Pool;
+use super::transport::Transport;
+use crate::exchange::{Endpoint, EndpointRequest, EndpointResponse};
+use crate::http1::{Broken, Connection, Exchange, write_request_head};
 
 /// Addresses that one request tries.
 const ADDRESSES: usize = 4;
 /// As long as there is another address, one that does not accept is given up after this time: the kernel has asked three times by then.
 const HURRY: Duration = Duration::from_secs(3);
-/// Idle connections kept for all origins together.
-const POOL: usize = 4096;
-/// Interim responses (1xx) before a final one.
-const INTERIM: usize = 10;
 /// Of a response that is completed in memory.
 const CONTENT: usize = 64 << 20;
 
 /// The client that everything outbound goes through.
 pub struct Client {
-    connector: Connector,
+    connector: TransportConnector,
+    pool: Pool,
     origins: Origins,
     content_limit: usize,
     repeated: AtomicU64,
@@ -52,9 +49,9 @@ impl Default for Client {
 
 /// A request under way: the head is sent, content may follow, a response comes.
 pub struct Stream {
-    session: HttpSession,
-    peer: Arc<HttpPeer>,
-    endpoint: Arc<crate::exchange::Endpoint>,
+    exchange: Exchange<Transport>,
+    peer: Arc<Peer>,
+    endpoint: Arc<Endpoint>,
     reused: bool,
     /// The target of a VPC link that answers, or does not.
     attempt: Option<Attempt>,
@@ -65,7 +62,9 @@ impl Client {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            connector: Connector::new(Some(ConnectorOptions::new(POOL))),
+            // The connector only connects; idle connections are kept here.
+            connector: TransportConnector::new(Some(ConnectorOptions::new(1))),
+            pool: Pool::default(),
             origins: Origins::default(),
             content_limit: CONTENT,
             repeated: AtomicU64::new(0),
@@ -87,7 +86,7 @@ impl Client {
     /// How many idle connections were closed since their origin sent something that nobody had asked for.
     #[must_use]
     pub fn unexpected(&self) -> u64 {
-        self.connector.unexpected_data_connection_count()
+        self.pool.unexpected()
     }
 
     /// Asks an endpoint and waits for its whole response; says how long it took.
@@ -104,8 +103,8 @@ impl Client {
         let (mut stream, head) = self.begun(request, deadline).await?;
         let address = stream.address();
         let content = timeout_at(deadline, stream.content(self.content_limit)).await;
-        let content = content.map_err(|_| timed_out(request, "end of the response").at(address))??;
-        self.release(stream).await;
+        let content = content.map_err(|_| timed_out(request, "end of the response").at(Some(address)))??;
+        self.release(stream);
         Ok(EndpointResponse { content, ..head })
     }
 
@@ -123,12 +122,12 @@ impl Client {
         let ask = |again| timeout_at(deadline, self.ask(request, deadline, again));
         let mut stream = ask(false).await.map_err(|_| late("connection"))??;
         let mut address = stream.address();
-        let head = match timeout_at(deadline, stream.head()).await.map_err(|_| late("response").at(address))? {
+        let head = match timeout_at(deadline, stream.head()).await.map_err(|_| late("response").at(Some(address)))? {
             // A connection that the origin had closed while it was idle: nothing was answered, so once more on a new one.
             Err((_, true)) if repeatable(request) => {
                 stream = ask(true).await.map_err(|_| late("connection"))??;
                 address = stream.address();
-                timeout_at(deadline, stream.head()).await.map_err(|_| late("response").at(address))?.map_err(|(error, _)| error)?
+                timeout_at(deadline, stream.head()).await.map_err(|_| late("response").at(Some(address)))?.map_err(|(error, _)| error)?
             }
             other => other.map_err(|(error, _)| error)?,
         };
@@ -155,31 +154,25 @@ impl Client {
         Ok(stream)
     }
 
-    /// Sends a request's head. `content_length`: how much content follows, nothing for an unknown length. At `deadline` the caller gives up.
+    /// Begins a request on an idle connection or a new one; its head goes out with what is sent first. `content_length`: how much content
+    /// follows, nothing for an unknown length. At `deadline` the caller gives up.
     ///
     /// # Errors
     /// When no connection is made.
     pub async fn open(&self, request: &EndpointRequest, content_length: Option<u64>, deadline: Instant) -> Result<Stream, Error> {
-        let head = head(request, content_length)?;
-        let (mut session, reused, chosen) = self.connect(request, deadline).await?;
-        match session.write_request_header(Box::new(head)).await {
-            Ok(_) => Ok(Stream::new(session, chosen, request, reused)),
-            Err(_) if reused => self.reopen(request, content_length, deadline).await,
-            Err(cause) => Err(failed(request, ErrorKind::Protocol, &cause, &chosen)),
-        }
-    }
-
-    /// A connection to the first address that accepts one: a host may have several, and not all of them need be served.
-    async fn connect(&self, request: &EndpointRequest, deadline: Instant) -> Result<(HttpSession, bool, Chosen), Error> {
+        // A host may have several addresses, and not all of them need be served.
         for attempt in 1.. {
             let chosen = self.origins.choose(&request.endpoint, deadline).await?;
+            if let Some(connection) = self.pool.take(chosen.peer.key, !repeatable(request)) {
+                return begin(request, content_length, connection, chosen, true);
+            }
             let is_last = attempt >= chosen.addresses.min(ADDRESSES);
-            let connecting = self.connector.get_http_session(&*chosen.peer);
+            let connecting = Transport::connect(&self.connector, &chosen.peer);
             let connected = if is_last { Ok(connecting.await) } else { timeout(HURRY.min(request.timeout / 2), connecting).await };
             let failure = match connected {
-                Ok(Ok((session, reused))) => return Ok((session, reused, chosen)),
-                Ok(Err(cause)) => failed(request, ErrorKind::Connect, &cause, &chosen),
-                Err(_) => timed_out(request, "connection").at(chosen.address()),
+                Ok(Ok(transport)) => return begin(request, content_length, Connection::new(transport), chosen, false),
+                Ok(Err(cause)) => unconnected(request, cause, &chosen),
+                Err(_) => timed_out(request, "connection").at(Some(chosen.address())),
             };
             chosen.took_none();
             if is_last {
@@ -196,28 +189,44 @@ impl Client {
     pub async fn reopen(&self, request: &EndpointRequest, content_length: Option<u64>, deadline: Instant) -> Result<Stream, Error> {
         self.repeated.fetch_add(1, Ordering::Relaxed);
         let chosen = self.origins.choose(&request.endpoint, deadline).await?;
-        let mut fresh = HttpPeer::clone(&chosen.peer);
-        // Another group is another pool, which has no connection yet.
-        fresh.group_key = fastrand::u64(1..);
-        let (mut session, _) = match self.connector.get_http_session(&fresh).await {
-            Ok(connected) => connected,
+        match Transport::connect(&self.connector, &chosen.peer).await {
+            Ok(transport) => begin(request, content_length, Connection::new(transport), chosen, false),
             Err(cause) => {
-                let failure = failed(request, ErrorKind::Connect, &cause, &chosen);
+                let failure = unconnected(request, cause, &chosen);
                 chosen.took_none();
-                return Err(failure);
+                Err(failure)
             }
-        };
-        match session.write_request_header(Box::new(head(request, content_length)?)).await {
-            Ok(_) => Ok(Stream::new(session, chosen, request, false)),
-            Err(cause) => Err(failed(request, ErrorKind::Protocol, &cause, &chosen)),
         }
     }
 
     /// Gives a connection back once its response is read to the end; one that is not is closed.
-    pub async fn release(&self, stream: Stream) {
-        let idle = stream.peer.options.idle_timeout;
-        self.connector.release_http_session(stream.session, &*stream.peer, idle).await;
+    pub fn release(&self, stream: Stream) {
+        let key = stream.peer.key;
+        match stream.exchange.into_connection() {
+            Ok(connection) => self.pool.put(key, connection),
+            Err(had_excess) => self.pool.count_unexpected(had_excess),
+        }
     }
+
+    /// Closes idle connections that are too old or that their origin has closed.
+    pub(super) fn sweep(&self) {
+        self.pool.sweep();
+    }
+}
+
+fn begin(
+    request: &EndpointRequest,
+    content_length: Option<u64>,
+    connection: Connection<Transport>,
+    chosen: Chosen,
+    reused: bool,
+) -> Result<Stream, Error> {
+    // Room for a usual head and a small content.
+    let mut out = BytesMut::with_capacity(1024);
+    write_request_head(&request.http_method, &request.path_and_query, &request.fields, content_length, &mut out)
+        .map_err(|broken| Error::new(ErrorKind::Refused, request.endpoint.authority(), broken.to_string()))?;
+    let exchange = Exchange::new(connection, out, content_length, request.http_method == Method::HEAD);
+    Ok(Stream { exchange, peer: chosen.peer, endpoint: Arc::clone(&request.endpoint), reused, attempt: chosen.attempt })
 }
 
 /// Whether a request may be sent once more after nothing of a response came (RFC 9110, section 9.2.2).
@@ -227,35 +236,37 @@ pub(crate) fn repeatable(request: &EndpointRequest) -> bool {
 }
 
 impl Stream {
-    fn new(session: HttpSession, chosen: Chosen, request: &EndpointRequest, reused: bool) -> Self {
-        Self { session, peer: chosen.peer, endpoint: Arc::clone(&request.endpoint), reused, attempt: chosen.attempt }
+    /// Asks the origin to leave HTTP after a 101.
+    #[must_use]
+    pub fn with_upgrade(self) -> Self {
+        Self { exchange: self.exchange.with_upgrade(), ..self }
     }
 
     /// Who answers.
     #[must_use]
-    pub fn address(&self) -> Option<SocketAddr> {
-        address(&self.peer)
+    pub fn address(&self) -> SocketAddr {
+        self.peer.address
     }
 
     /// Sends a piece of content.
     ///
     /// # Errors
-    /// When the connection is broken.
+    /// When it does not fit what was announced. An origin that takes no more may have answered: [`Self::head`] tells.
     pub async fn send(&mut self, content: &[u8]) -> Result<(), Error> {
-        match self.session.write_body(content).await {
-            Ok(_) => Ok(()),
-            Err(cause) => Err(self.broken(&cause)),
+        match self.exchange.send(content).await {
+            Ok(()) => Ok(()),
+            Err(broken) => Err(self.broken(&broken)),
         }
     }
 
     /// Says that no more content follows.
     ///
     /// # Errors
-    /// When the connection is broken.
+    /// As of [`Self::send`].
     pub async fn finish(&mut self) -> Result<(), Error> {
-        match self.session.finish_body().await {
-            Ok(_) => Ok(()),
-            Err(cause) => Err(self.broken(&cause)),
+        match self.exchange.finish().await {
+            Ok(()) => Ok(()),
+            Err(broken) => Err(self.broken(&broken)),
         }
     }
 
@@ -264,30 +275,22 @@ impl Stream {
     /// # Errors
     /// When there is none; `true` beside it if the connection was an idle one that the origin had given up.
     pub async fn head(&mut self) -> Result<EndpointResponse, (Error, bool)> {
-        for _ in 0..INTERIM {
-            if let Err(cause) = self.session.read_response().await {
-                let stale = self.reused && matches!(cause.retry, pingora::RetryType::ReusedOnly);
+        match self.exchange.head().await {
+            Ok(head) => {
+                if let Some(attempt) = &mut self.attempt {
+                    attempt.ended(head.status < 500);
+                }
+                Ok(EndpointResponse { status: head.status, selector: None, fields: head.fields, content: Bytes::new() })
+            }
+            Err((broken, nothing_came)) => {
+                let stale = self.reused && nothing_came;
                 if let Some(attempt) = self.attempt.as_mut().filter(|_| stale) {
                     attempt.forget();
                     self.attempt = None;
                 }
-                return Err((self.broken(&cause), stale));
+                Err((self.broken(&broken), stale))
             }
-            let Some(header) = self.session.resp_header() else { break };
-            let status = header.status.as_u16();
-            if (100..200).contains(&status) && !(status == 101 && self.session.is_upgrade_req()) {
-                if status == 101 {
-                    return Err((self.refuse("101 where no upgrade was asked for"), false));
-                }
-                continue;
-            }
-            let accepted = accept(header);
-            if let Some(attempt) = &mut self.attempt {
-                attempt.ended(status < 500);
-            }
-            return accepted.map_err(|detail| (self.refuse(detail), false));
         }
-        Err((self.refuse("more interim responses than are read"), false))
     }
 
     /// The next piece of the response's content; nothing at its end. May be dropped and asked again.
@@ -295,53 +298,33 @@ impl Stream {
     /// # Errors
     /// When the content breaks off.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
-        match self.session.read_body_bytes().await {
+        match self.exchange.next().await {
             Ok(piece) => Ok(piece),
-            Err(cause) => Err(self.broken(&cause)),
+            Err(broken) => Err(self.broken(&broken)),
         }
     }
 
-    /// Whether the connection has left HTTP for what an upgrade agreed on.
+    /// Whether more of the response's content is there without waiting.
     #[must_use]
-    pub fn was_upgraded(&self) -> bool {
-        self.session.was_upgraded()
+    pub fn has_more_at_hand(&self) -> bool {
+        self.exchange.has_more_at_hand()
     }
 
     /// Lets content pass unframed from here on.
-    pub fn upgrade(&mut self) {
-        self.session.maybe_upgrade_body_writer();
+    pub const fn upgrade(&mut self) {
+        self.exchange.upgrade();
     }
 
     async fn content(&mut self, limit: usize) -> Result<Bytes, Error> {
-        let too_large = "the response is larger than is kept in memory";
-        let Some(first) = self.next().await? else { return Ok(Bytes::new()) };
-        let announced = self.session.get_header("content-length").and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-        if announced.is_some_and(|length| length > limit) {
-            return Err(self.refuse_as(ErrorKind::TooLarge, too_large));
+        match self.exchange.content(limit).await {
+            Ok(Some(content)) => Ok(content),
+            Ok(None) => Err(self.refuse_as(ErrorKind::TooLarge, "the response is larger than is kept in memory")),
+            Err(broken) => Err(self.broken(&broken)),
         }
-        let mut piece = self.next().await?;
-        if piece.is_none() {
-            return Ok(first);
-        }
-        // One buffer of the size that was announced; pieces as small as the origin likes must not cost more than what is in them.
-        let mut whole = BytesMut::with_capacity(announced.unwrap_or(0));
-        whole.extend_from_slice(&first);
-        while let Some(bytes) = piece {
-            if whole.len() + bytes.len() > limit {
-                return Err(self.refuse_as(ErrorKind::TooLarge, too_large));
-            }
-            whole.extend_from_slice(&bytes);
-            piece = self.next().await?;
-        }
-        Ok(whole.freeze())
     }
 
-    fn broken(&mut self, cause: &pingora::Error) -> Error {
-        self.refuse_as(ErrorKind::Protocol, &error::cause(cause))
-    }
-
-    fn refuse(&mut self, detail: &str) -> Error {
-        self.refuse_as(ErrorKind::Protocol, detail)
+    fn broken(&mut self, broken: &Broken) -> Error {
+        self.refuse_as(ErrorKind::Protocol, &broken.to_string())
     }
 
     /// What the origin sent is no answer; a group leaves out a target that does so too often.
@@ -349,7 +332,7 @@ impl Stream {
         if let Some(attempt) = &mut self.attempt {
             attempt.ended(false);
         }
-        Error::new(kind, self.endpoint.authority(), detail).at(self.address())
+        Error::new(kind, self.endpoint.authority(), detail).at(Some(self.address()))
     }
 }
 
@@ -359,10 +342,6 @@ pub(crate) fn timed_out(request: &EndpointRequest, missing: &str) -> Error {
     Error::new(ErrorKind::Timeout, request.endpoint.authority(), detail)
 }
 
-fn failed(request: &EndpointRequest, kind: ErrorKind, cause: &pingora::Error, chosen: &Chosen) -> Error {
-    Error::new(kind, request.endpoint.authority(), error::cause(cause)).at(chosen.address())
-}
-
-pub(super) fn address(peer: &HttpPeer) -> Option<SocketAddr> {
-    pingora::upstreams::peer::Peer::address(peer).as_inet().copied()
+fn unconnected(request: &EndpointRequest, cause: String, chosen: &Chosen) -> Error {
+    Error::new(ErrorKind::Connect, request.endpoint.authority(), cause).at(Some(chosen.address()))
 }

@@ -12,15 +12,21 @@ use super::client::Client;
 use super::link::{Link, Target};
 use crate::exchange::{Endpoint, EndpointRequest, FieldName, Fields, HealthCheck, Scheme};
 
+/// How often idle connections are looked at, in seconds.
+const SWEEP: u64 = 5;
 /// A check that takes longer has failed.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Client {
-    /// Once a second: asks the targets of groups whose turn it is, and the name server for names that are in use; until the process ends.
+    /// Once a second: asks the targets of groups whose turn it is, and the name server for names that are in use, and closes idle connections that
+    /// are of no use; until the process ends.
     pub async fn check_health(self: Arc<Self>) {
         let mut second = 0_u64;
         loop {
             self.origins().refresh(Instant::now());
+            if second.is_multiple_of(SWEEP) {
+                self.sweep();
+            }
             for link in self.origins().links() {
                 let due = |check: &&HealthCheck| second.is_multiple_of(check.interval_seconds.max(1));
                 for index in link.health_check.as_ref().filter(due).map_or(0..0, |_| 0..link.targets.len()) {

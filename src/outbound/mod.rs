@@ -3,12 +3,13 @@
 pub mod aws;
 mod client;
 mod error;
-mod head;
 mod health;
 mod link;
 mod origin;
 mod origins;
 mod outlier;
+mod pool;
+mod transport;
 
 pub use client::{Client, Stream};
 pub(crate) use client::{repeatable, timed_out};

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use pingora::upstreams::peer::HttpPeer;
+use pingora::upstreams::peer::{HttpPeer, Peer as _};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
@@ -28,9 +28,7 @@ static LOOKUPS: Semaphore = Semaphore::const_new(32);
 /// An endpoint whose host comes from requests must not fill the memory.
 const ENDPOINTS: usize = 10_000;
 /// Origins are given this long to accept a connection.
-const CONNECT: Duration = Duration::from_secs(10);
-/// An idle connection is given up after this time, below what most origins keep it for.
-const IDLE: Duration = Duration::from_secs(50);
+pub(super) const CONNECT: Duration = Duration::from_secs(10);
 
 /// Origins by the endpoint that they answer for.
 #[derive(Debug, Default)]
@@ -66,7 +64,7 @@ pub(super) struct Origin {
     endpoint: Endpoint,
     host: Box<str>,
     port: u16,
-    peers: ArcSwapOption<Vec<Peer>>,
+    peers: ArcSwapOption<Vec<Arc<Peer>>>,
     next: AtomicUsize,
     used: AtomicBool,
     begin: Instant,
@@ -75,9 +73,13 @@ pub(super) struct Origin {
 
 /// An address with what a connection to it needs.
 #[derive(Debug)]
-struct Peer {
-    peer: Arc<HttpPeer>,
-    address: SocketAddr,
+pub(super) struct Peer {
+    pub(super) address: SocketAddr,
+    pub(super) is_tls: bool,
+    /// The same for the connector that speaks TLS.
+    pub(super) http: HttpPeer,
+    /// Connections to peers with the same key can stand in for each other.
+    pub(super) key: u64,
     /// It took no connection: milliseconds since the origin's beginning.
     rests_until: AtomicU64,
 }
@@ -117,7 +119,7 @@ impl Origin {
     }
 
     /// The peer to call next and how many there are. Waits only for a name that was never found out.
-    pub(super) async fn peer(self: &Arc<Self>) -> Result<(Arc<HttpPeer>, usize), Error> {
+    pub(super) async fn peer(self: &Arc<Self>) -> Result<(Arc<Peer>, usize), Error> {
         loop {
             if let Some(found) = self.choose(Instant::now) {
                 return Ok(found);
@@ -136,20 +138,20 @@ impl Origin {
     }
 
     /// In turn; those that took no connection lately come last.
-    fn choose(&self, now: impl FnOnce() -> Instant) -> Option<(Arc<HttpPeer>, usize)> {
+    fn choose(&self, now: impl FnOnce() -> Instant) -> Option<(Arc<Peer>, usize)> {
         let peers = self.peers.load();
         let peers = peers.as_deref()?;
         if !self.used.load(Ordering::Relaxed) {
             self.used.store(true, Ordering::Relaxed);
         }
         if let [only] = peers.as_slice() {
-            return Some((Arc::clone(&only.peer), 1));
+            return Some((Arc::clone(only), 1));
         }
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         let now = self.since(now());
         let in_turn = || (0..peers.len()).filter_map(|step| peers.get(turn.wrapping_add(step) % peers.len()));
         let chosen = in_turn().find(|peer| peer.rests_until.load(Ordering::Relaxed) <= now).or_else(|| in_turn().next());
-        chosen.map(|peer| (Arc::clone(&peer.peer), peers.len()))
+        chosen.map(|peer| (Arc::clone(peer), peers.len()))
     }
 
     /// Keeps the name's answer fresh, whether or not somebody asks for it; the first one is fetched at once.
@@ -162,9 +164,9 @@ impl Origin {
     }
 
     /// An address took no connection: others come first for a while.
-    pub(super) fn took_none(&self, refused: &Arc<HttpPeer>, now: Instant) {
+    pub(super) fn took_none(&self, refused: &Arc<Peer>, now: Instant) {
         let peers = self.peers.load();
-        for peer in peers.iter().flat_map(|peers| peers.iter()).filter(|peer| Arc::ptr_eq(&peer.peer, refused)) {
+        for peer in peers.iter().flat_map(|peers| peers.iter()).filter(|peer| Arc::ptr_eq(peer, refused)) {
             peer.rests_until.store(self.since(now + REST), Ordering::Relaxed);
         }
     }
@@ -207,11 +209,7 @@ impl Origin {
                     .as_deref()
                     .is_some_and(|peers| peers.len() == addresses.len() && peers.iter().all(|peer| addresses.contains(&peer.address)));
                 if !same {
-                    let new = addresses.into_iter().map(|address| Peer {
-                        peer: Arc::new(peer(&self.endpoint, address)),
-                        address,
-                        rests_until: AtomicU64::new(0),
-                    });
+                    let new = addresses.into_iter().map(|address| Arc::new(peer(&self.endpoint, address)));
                     self.peers.store(Some(Arc::new(new.collect())));
                 }
             }
@@ -264,15 +262,14 @@ fn is_link_local(address: IpAddr) -> bool {
     }
 }
 
-fn peer(endpoint: &Endpoint, address: SocketAddr) -> HttpPeer {
-    let tls = endpoint.scheme == Scheme::Https;
-    let mut peer = HttpPeer::new(address, tls, if tls { endpoint.host.to_string() } else { String::new() });
-    peer.options.connection_timeout = Some(CONNECT);
-    peer.options.total_connection_timeout = Some(CONNECT);
-    peer.options.idle_timeout = Some(IDLE);
-    peer.options.verify_cert = !endpoint.insecure_skip_verification;
-    peer.options.verify_hostname = !endpoint.insecure_skip_verification;
-    peer
+fn peer(endpoint: &Endpoint, address: SocketAddr) -> Peer {
+    let is_tls = endpoint.scheme == Scheme::Https;
+    let mut http = HttpPeer::new(address, is_tls, if is_tls { endpoint.host.to_string() } else { String::new() });
+    http.options.connection_timeout = Some(CONNECT);
+    http.options.total_connection_timeout = Some(CONNECT);
+    http.options.verify_cert = !endpoint.insecure_skip_verification;
+    http.options.verify_hostname = !endpoint.insecure_skip_verification;
+    Peer { address, is_tls, key: http.reuse_hash(), http, rests_until: AtomicU64::new(0) }
 }
 
 #[cfg(test)]
@@ -296,10 +293,7 @@ mod tests {
     }
 
     fn chosen(origin: &Origin) -> SocketAddr {
-        match origin.choose(Instant::now).unwrap().0._address {
-            pingora::protocols::l4::socket::SocketAddr::Inet(address) => address,
-            ref other => panic!("{other:?}"),
-        }
+        origin.choose(Instant::now).unwrap().0.address
     }
 
     #[test]

@@ -4,13 +4,11 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use pingora::upstreams::peer::HttpPeer;
 use tokio::time::Instant;
 
-use super::client::address;
 use super::error::{Error, ErrorKind};
 use super::link::{Attempt, Link, TargetState};
-use super::origin::{Known, Origin};
+use super::origin::{Known, Origin, Peer};
 use crate::exchange::{Endpoint, VpcLink};
 
 /// All origins that are known.
@@ -24,7 +22,7 @@ pub struct Origins {
 
 /// Whom a request goes to.
 pub(super) struct Chosen {
-    pub(super) peer: Arc<HttpPeer>,
+    pub(super) peer: Arc<Peer>,
     /// How many addresses there are.
     pub(super) addresses: usize,
     /// The target of a group, which is told how the call went.
@@ -33,8 +31,8 @@ pub(super) struct Chosen {
 }
 
 impl Chosen {
-    pub(super) fn address(&self) -> Option<SocketAddr> {
-        address(&self.peer)
+    pub(super) fn address(&self) -> SocketAddr {
+        self.peer.address
     }
 
     /// The connection was not made.

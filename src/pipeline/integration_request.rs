@@ -17,7 +17,7 @@ use crate::apigateway::integration::{Integration, IntegrationType, RequestDestin
 use crate::exchange::{
     Context, Endpoint, EndpointRequest, Failure, FieldName, Fields, MethodRequest, Overrides, Query, ResponseType, Scheme,
 };
-use crate::mapping::content_handling::{self, Content};
+use crate::mapping::content_handling;
 use crate::mapping::template;
 use crate::snapshot::{AwsCall, AwsCallKind, Operation, Release};
 
@@ -152,10 +152,10 @@ fn mapped_content(asked: Asked<'_>, content: &Bytes) -> Result<(Bytes, Overrides
         context: asked.context,
         overrides: &overrides,
     };
-    let (text, overrides) = aside(input.body.len(), || {
+    let (rendered, overrides) = aside(input.body.len(), || {
         template::render((name, template), &input, &asked.release.template_limits, &|| asked.release.clock.elapsed())
     })?;
-    Ok((Content::Text(text).into_bytes(), overrides.unwrap_or_default()))
+    Ok((rendered, overrides.unwrap_or_default()))
 }
 
 /// Evaluates the parameter mappings. Illegal destinations fail the call, as recorded.
@@ -294,7 +294,7 @@ fn own(asked: Asked<'_>, host: HeaderValue, mapped: &Mapped, sends_content: bool
     let mut fields = Fields::with_capacity(mapped.fields.len() + 6);
     fields.append(HOST, host);
     fields.append(ACCEPT, HeaderValue::from_static("application/json"));
-    fields.append_text(USER_AGENT, &format!("AmazonAPIGateway_{}", asked.release.facts.api_id));
+    fields.append(USER_AGENT, asked.release.user_agent.clone());
     if sends_content {
         let json = HeaderValue::from_static("application/json");
         let given = asked.request.request.fields.last("content-type").cloned();
@@ -314,7 +314,7 @@ fn own(asked: Asked<'_>, host: HeaderValue, mapped: &Mapped, sends_content: bool
 }
 
 fn identified(asked: Asked<'_>, fields: &mut Fields) {
-    fields.append_text(API_ID, &asked.release.facts.api_id);
+    fields.append(API_ID, asked.release.api_id.clone());
     if let Some(trace_id) = &asked.context.trace_id {
         fields.append_text(TRACE_ID, trace_id);
     }

@@ -1,6 +1,7 @@
 //! The endpoint's response becomes the client's.
 
-use bytes::Bytes;
+use std::borrow::Cow;
+
 use http::HeaderValue;
 
 use super::aside::aside;
@@ -77,7 +78,7 @@ fn mapped(asked: Asked<'_>, chosen: &IntegrationResponse, answer: &Answer) -> Re
             fields.append_text(name, &value.into_text());
         }
     }
-    let mut overrides = answer.overrides.clone();
+    let mut overrides = Cow::Borrowed(&answer.overrides);
     let content = match template::for_response(&chosen.response_templates, &accepted) {
         Some((name, template)) => {
             let input = template::Input {
@@ -87,11 +88,11 @@ fn mapped(asked: Asked<'_>, chosen: &IntegrationResponse, answer: &Answer) -> Re
                 context: asked.context,
                 overrides: &answer.overrides,
             };
-            let (text, left) = aside(input.body.len(), || {
+            let (rendered, left) = aside(input.body.len(), || {
                 template::render((name, template), &input, &asked.release.template_limits, &|| asked.release.clock.elapsed())
             })?;
-            overrides = left.unwrap_or(overrides);
-            Bytes::from(text)
+            overrides = left.map_or(overrides, Cow::Owned);
+            rendered
         }
         None => content.into_bytes(),
     };
@@ -116,9 +117,10 @@ fn override_fields(overrides: &Overrides, fields: &mut Fields) {
     }
 }
 
-fn media_type(fields: &Fields) -> String {
+fn media_type(fields: &Fields) -> Cow<'_, str> {
     let value = fields.text("content-type").unwrap_or("application/json");
-    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    let name = value.split(';').next().unwrap_or_default().trim();
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) { name.to_ascii_lowercase().into() } else { name.into() }
 }
 
 /// A proxy's response passes, its fields less what stays behind.

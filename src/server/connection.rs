@@ -6,16 +6,16 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pingora::apps::{HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream};
+use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora::server::ShutdownWatch;
 
-use super::Edge;
-use super::socket::Gate;
+use super::front_door::Refused;
+use super::session::{Io, Session};
+use super::{Edge, convert};
+use crate::http1::{self, Unread};
 
-/// A connection that asks nothing is closed after this time.
-const KEEP_ALIVE_SECONDS: u64 = 310;
 /// A body that brings nothing is given up after this time.
 pub(super) const BODY_IDLE: Duration = Duration::from_secs(30);
 
@@ -25,7 +25,6 @@ pub(super) struct Connection {
     pub(super) address: SocketAddr,
     pub(super) local_port: u16,
     pub(super) secure: bool,
-    pub(super) gate: Arc<Gate>,
     pub(super) options: HttpServerOptions,
 }
 
@@ -36,25 +35,20 @@ impl Drop for Connection {
     }
 }
 
+/// HTTP/2: the framework keeps the connection, each stream of it comes here.
 #[async_trait]
 impl HttpServerApp for Connection {
     async fn process_new_http(self: &Arc<Self>, mut session: ServerSession, shutdown: &ShutdownWatch) -> Option<ReusedHttpStream> {
-        let closing = *shutdown.borrow();
-        session.set_keepalive(Some(KEEP_ALIVE_SECONDS));
         session.set_read_timeout(Some(BODY_IDLE));
-        if !session.is_http2() && !self.read_head(&mut session, shutdown).await {
-            return None;
-        }
-        session.set_keepalive((!closing && !*shutdown.borrow()).then_some(KEEP_ALIVE_SECONDS));
+        let head = convert::http2_head(session.req_header());
+        let mut session = Session::Http2(Box::new(session));
         self.edge.under_way.fetch_add(1, Ordering::Relaxed);
-        let reusable = self.serve(&mut session, shutdown).await;
+        self.serve(&mut session, head, shutdown).await;
         self.edge.under_way.fetch_sub(1, Ordering::Relaxed);
-        if !reusable || *shutdown.borrow() {
-            session.set_keepalive(None);
+        if let Session::Http2(session) = session {
+            let _ = session.finish().await;
         }
-        let settings = HttpPersistentSettings::for_session(&session);
-        let stream = session.finish().await.ok().flatten()?;
-        Some(ReusedHttpStream::from_reusable_stream(stream, settings))
+        None
     }
 
     fn h2_options(&self) -> Option<H2Options> {
@@ -73,30 +67,44 @@ impl HttpServerApp for Connection {
 }
 
 impl Connection {
-    /// Waits for a request; false when the connection is to be closed instead. A head that cannot be read is answered in short.
-    async fn read_head(&self, session: &mut ServerSession, shutdown: &ShutdownWatch) -> bool {
-        self.gate.await_head();
+    /// Serves HTTP/1.1 until the client or the process ends it.
+    pub(super) async fn serve_http1(self, stream: Box<dyn Io>, shutdown: &ShutdownWatch) {
         let mut stopping = shutdown.clone();
-        let read = loop {
-            tokio::select! {
-                biased;
-                read = session.read_request() => break read,
-                changed = stopping.changed() => {
-                    if changed.is_err() || (*stopping.borrow() && !self.gate.head_begun()) {
-                        return false;
+        let stopped = stopping.wait_for(|stopping| *stopping);
+        tokio::pin!(stopped);
+        let mut session = Session::Http1(http1::Session::new(stream));
+        let mut is_stopping = false;
+        loop {
+            let Session::Http1(http1) = &mut session else { return };
+            let head = loop {
+                tokio::select! {
+                    biased;
+                    head = http1.read_head() => break head,
+                    _ = &mut stopped, if !is_stopping => {
+                        is_stopping = true;
+                        if !http1.has_begun() {
+                            return;
+                        }
                     }
                 }
+            };
+            let head = match head {
+                Ok(head) => head,
+                Err(Unread::Closed | Unread::Late) => return,
+                Err(Unread::Refused(http1::Refusal(status, message))) => {
+                    self.refuse(&mut session, Refused(status, message)).await;
+                    return session.linger().await;
+                }
+            };
+            if is_stopping || *shutdown.borrow() {
+                session.close();
             }
-        };
-        self.gate.head_complete();
-        match read {
-            Ok(read) => read,
-            Err(_) if self.gate.head_begun() => {
-                session.set_keepalive(None);
-                self.refuse_unreadable(session).await;
-                false
+            self.edge.under_way.fetch_add(1, Ordering::Relaxed);
+            let reusable = self.serve(&mut session, convert::http1_head(head), shutdown).await;
+            self.edge.under_way.fetch_sub(1, Ordering::Relaxed);
+            if !reusable || !session.is_reusable() {
+                return session.linger().await;
             }
-            Err(_) => false,
         }
     }
 

@@ -1,49 +1,44 @@
-//! Pingora's messages and ours.
+//! Pingora's messages, which are HTTP/2's, and ours.
 
 use bytes::Bytes;
+use http::Version;
 use pingora::http::{RequestHeader, ResponseHeader};
 
-use super::front_door::Target;
+use super::front_door::{Head, Target};
 use crate::exchange::{FieldName, Fields, Peer, Request, Response};
+use crate::http1::{Framing, RequestHead};
 
-/// A request as the pipeline knows it.
-pub(super) fn request(head: &RequestHeader, target: &Target<'_>, peer: Peer) -> Request {
-    let mut fields = Fields::with_capacity(head.headers.len());
-    if head.has_case() {
-        for (name, value) in head.case_header_iter() {
-            if let Some(name) = FieldName::parse(name.as_slice()) {
-                fields.append(name, value.clone());
-            }
-        }
-    } else {
-        for (name, value) in &head.headers {
-            if let Some(name) = FieldName::parse(name.as_str().as_bytes()) {
-                fields.append(name, value.clone());
-            }
+/// A head of HTTP/1.
+pub(super) fn http1_head(head: RequestHead) -> Head {
+    let version = if head.minor_version == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
+    Head { http_method: head.http_method, target: head.target, authority: None, version, fields: head.fields }
+}
+
+/// A head of HTTP/2.
+pub(super) fn http2_head(head: &RequestHeader) -> Head {
+    let mut fields = Fields::with_capacity(head.headers.len() + 1);
+    for (name, value) in &head.headers {
+        if let Some(name) = FieldName::parse(name.as_str().as_bytes()) {
+            fields.append(name, value.clone());
         }
     }
-    if !fields.contains("host") && !target.host.is_empty() {
-        fields.append_text(FieldName::from_static("Host"), &target.host);
-    }
-    Request {
+    let target = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    Head {
         http_method: head.method.clone(),
-        host: target.host.as_str().into(),
-        path: target.path.into(),
-        query: target.query.map(Into::into),
+        target: Bytes::copy_from_slice(target.as_bytes()),
+        authority: head.uri.authority().map(|authority| authority.as_str().into()),
+        version: Version::HTTP_2,
         fields,
-        peer,
     }
 }
 
-/// How the content of a response ends.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Framing {
-    /// After so many bytes.
-    Length(u64),
-    /// With the last chunk, or the stream.
-    Chunked,
-    /// There is none by definition (1xx, 204, 304), or it is told elsewhere.
-    None,
+/// A request as the pipeline knows it.
+pub(super) fn request(head: Head, target: Target, peer: Peer) -> Request {
+    let Head { http_method, mut fields, .. } = head;
+    if !fields.contains("host") && !target.host.is_empty() {
+        fields.append_text(FieldName::from_static("Host"), &target.host);
+    }
+    Request { http_method, host: target.host, path: target.path, query: target.query, fields, peer }
 }
 
 /// A response's head as Pingora writes it.

@@ -5,19 +5,23 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method};
-use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
 use tokio::time::{Instant, timeout_at};
 
 use super::connection::Connection;
-use super::convert::{self, Framing};
-use super::request::continue_if_expected;
+use super::request::Wishes;
+use super::session::Session;
 use crate::backend::failure_of;
 use crate::exchange::{EndpointRequest, EndpointResponse, Failure, FieldName, Forward, Response, ResponseType};
+use crate::http1::Framing;
 use crate::mapping::coding;
 use crate::outbound::{Error, ErrorKind, Stream, repeatable, timed_out};
 use crate::pipeline::{Exchange, response_too_large};
 
+const CONNECTION: FieldName = FieldName::from_static("Connection");
+const UPGRADE: FieldName = FieldName::from_static("Upgrade");
+/// A connection that left HTTP may be silent for this long.
+const SILENCE: Duration = Duration::from_secs(600);
 /// An origin that has begun its response may pause for this long.
 const PAUSE: Duration = Duration::from_secs(300);
 
@@ -76,53 +80,59 @@ impl Connection {
     /// Passes a request on and its response back; whether the connection can take another, and the bytes received.
     pub(super) async fn forward(
         &self,
-        session: &mut ServerSession,
+        session: &mut Session,
         exchange: &mut Exchange,
         mut forward: Forward,
+        wishes: &Wishes,
         shutdown: &ShutdownWatch,
     ) -> (bool, u64) {
-        let upgrade = session.is_upgrade_req() && is_websocket(session);
-        if upgrade {
-            upgrade_fields(session, &mut forward.request);
+        if let Some(upgrade) = wishes.upgrade.as_ref().filter(|_| !session.is_http2()) {
+            // An upgrade is end to end here: its fields, dropped with the hop-by-hop ones, go along.
+            forward.request.fields.append(CONNECTION, HeaderValue::from_static("Upgrade"));
+            forward.request.fields.append(UPGRADE, upgrade.clone());
         }
         let mut progress = Progress::new(forward.request.timeout);
         // What answers HEAD tells a length and has none.
         let limit = forward.content_limit.filter(|_| forward.request.http_method != Method::HEAD);
-        let opened = self.ask(session, &forward, &mut progress).await.and_then(|opened| fitting(opened, limit));
+        let opened = self.ask(session, &forward, wishes, &mut progress).await.and_then(|opened| fitting(opened, limit));
         let Progress { asked, mut received, .. } = progress;
-        let (mut stream, head) = match opened {
-            Ok(opened) => opened,
+        let begun = match opened {
+            Ok(opened) => begun(opened).await,
+            Err(unanswered) => Err(unanswered),
+        };
+        let ((mut stream, head), first) = match begun {
+            Ok(begun) => begun,
             Err(unanswered) => {
-                session.set_keepalive(None);
+                session.close();
                 let response = match unanswered {
                     Unanswered::Endpoint(error) => self.edge.pipeline.not_forwarded(exchange, failure_of(&error.after(asked.elapsed()))),
                     Unanswered::Refused(failure) => self.edge.pipeline.not_forwarded(exchange, failure),
                     Unanswered::Client(failure) => self.edge.pipeline.fail(exchange, failure),
                 };
-                return (self.deliver(session, &response).await, received);
+                return (self.deliver(session, exchange, &response, wishes).await, received);
             }
         };
         exchange.context.integration.latency = Some(asked.elapsed());
         let switched = head.status == 101;
-        let framing = framing(&head, session.req_header().method == Method::HEAD);
+        let framing = framing(&head, exchange.context.http_method == Method::HEAD);
         let upgraded_fields = switched.then(|| head.fields.clone());
         let mut response = self.edge.pipeline.forwarded(exchange, head);
         if let Some(fields) = upgraded_fields {
             switching(&mut response, &fields);
         }
-        let Ok(header) = convert::response(&response, framing) else { return (false, received) };
-        if session.write_response_header(Box::new(header)).await.is_err() {
+        if session.write_head(&response, framing).await.is_err() {
             return (false, received);
         }
         if switched {
             stream.upgrade();
+            let _ = session.flush().await;
             tunnel(session, &mut stream, shutdown).await;
             return (false, received);
         }
-        let passed = self.pass_back(session, &mut stream, forward.content_limit, &mut received).await;
+        let passed = self.pass_back(session, &mut stream, first, forward.content_limit, &mut received).await;
         exchange.context.response_length = *passed.as_ref().unwrap_or(&0);
-        if passed.is_ok() && session.is_body_done() {
-            self.edge.client.release(stream).await;
+        if passed.is_ok() && session.is_content_done() {
+            self.edge.client.release(stream);
             return (true, received);
         }
         match passed {
@@ -131,36 +141,35 @@ impl Connection {
             _ => {}
         }
         // What was begun cannot be completed, and the client must see that: no last chunk, no whole length.
-        session.shutdown().await;
+        session.abort().await;
         (false, received)
     }
 
     /// Sends the request, its content as it comes, until the response's head is there.
-    async fn ask(&self, session: &mut ServerSession, forward: &Forward, progress: &mut Progress) -> Result<Opened, Unanswered> {
+    async fn ask(&self, session: &mut Session, forward: &Forward, wishes: &Wishes, progress: &mut Progress) -> Result<Opened, Unanswered> {
         let request = &forward.request;
         let client = &self.edge.client;
-        let empty = session.is_upgrade_req() || session.is_body_empty();
-        let length = if empty {
-            Some(0)
-        } else {
-            session.req_header().headers.get("content-length").and_then(|value| value.to_str().ok()?.parse().ok())
-        };
+        let length = session.content_length();
         if forward.content_limit.zip(length).is_some_and(|(limit, length)| length > limit) {
             return Err(Unanswered::Client(coding::too_large()));
         }
         let mut stream = progress.within(request, async { Ok(client.open(request, length, progress.deadline).await?) }).await?;
-        progress.origin = stream.address();
-        if empty {
-            if !session.is_upgrade_req() {
-                progress.within(request, async { Ok(stream.finish().await?) }).await?;
-            }
-            return match progress.within(request, async { Ok(stream.head().await) }).await? {
+        progress.origin = Some(stream.address());
+        if wishes.upgrade.is_some() {
+            stream = stream.with_upgrade();
+        }
+        if length == Some(0) {
+            let answered = async {
+                stream.finish().await?;
+                Ok(stream.head().await)
+            };
+            return match progress.within(request, answered).await? {
                 Ok(head) => Ok((stream, head)),
                 // Sent once more only where that does no more than once (RFC 9110, section 9.2.2).
                 Err((_, true)) if repeatable(request) => {
                     let mut stream =
                         progress.within(request, async { Ok(client.reopen(request, length, progress.deadline).await?) }).await?;
-                    progress.origin = stream.address();
+                    progress.origin = Some(stream.address());
                     let answered = async {
                         stream.finish().await?;
                         Ok::<_, Unanswered>(stream.head().await.map_err(|(error, _)| error)?)
@@ -171,12 +180,12 @@ impl Connection {
                 Err((error, _)) => Err(error.into()),
             };
         }
-        continue_if_expected(session).await;
+        session.continue_if(wishes.expects_continue).await;
         loop {
             let piece = tokio::select! {
                 biased;
                 head = stream.head() => return head.map(|head| (stream, head)).map_err(|(error, _)| error.into()),
-                piece = session.read_request_body() => piece.map_err(|_| Unanswered::Client(client_gone(request)))?,
+                piece = session.read_content() => piece.map_err(|_| Unanswered::Client(client_gone(request)))?,
             };
             progress.restart(request.timeout);
             let mut received = progress.received;
@@ -192,22 +201,29 @@ impl Connection {
     /// Passes the response's content, and what is left of the request's; the bytes sent.
     async fn pass_back(
         &self,
-        session: &mut ServerSession,
+        session: &mut Session,
         stream: &mut Stream,
+        first: Option<Bytes>,
         limit: Option<u64>,
         received: &mut u64,
     ) -> Result<u64, Unanswered> {
         let mut sent = 0;
-        let mut sending = !session.is_body_done() && !session.is_upgrade_req();
+        if let Some(piece) = first {
+            sent = pass(session, stream, piece, 0, limit).await?;
+        } else if !stream.has_more_at_hand() {
+            // Nobody knows when content comes; the client need not wait for it to see the head.
+            session.flush().await.map_err(|_| not_read())?;
+        }
+        let mut sending = !session.is_content_done();
         loop {
             if sending {
                 tokio::select! {
                     biased;
                     piece = stream.next() => match piece? {
-                        Some(piece) => sent += pass(session, piece, sent, limit).await?,
+                        Some(piece) => sent += pass(session, stream, piece, sent, limit).await?,
                         None => break,
                     },
-                    piece = session.read_request_body() => {
+                    piece = session.read_content() => {
                         sending = send_on(stream, piece.map_err(|_| not_read())?, limit, received).await?;
                     }
                 }
@@ -215,11 +231,11 @@ impl Connection {
             }
             let piece = tokio::time::timeout(PAUSE, stream.next()).await;
             match piece.map_err(|_| stream.refuse_as(ErrorKind::Timeout, &format!("nothing came for {} s", PAUSE.as_secs())))?? {
-                Some(piece) => sent += pass(session, piece, sent, limit).await?,
+                Some(piece) => sent += pass(session, stream, piece, sent, limit).await?,
                 None => break,
             }
         }
-        session.finish_body().await.map_err(|_| not_read())?;
+        session.finish().await.map_err(|_| not_read())?;
         Ok(sent)
     }
 }
@@ -234,11 +250,11 @@ fn fitting(opened: Opened, limit: Option<u64>) -> Result<Opened, Unanswered> {
 }
 
 /// Writes a piece of the response, unless that is then larger than may pass.
-async fn pass(session: &mut ServerSession, piece: Bytes, sent: u64, limit: Option<u64>) -> Result<u64, Unanswered> {
+async fn pass(session: &mut Session, stream: &Stream, piece: Bytes, sent: u64, limit: Option<u64>) -> Result<u64, Unanswered> {
     if let Some(limit) = limit.filter(|limit| sent + piece.len() as u64 > *limit) {
         return Err(Unanswered::Refused(response_too_large(sent + piece.len() as u64, limit)));
     }
-    write(session, piece).await.ok_or_else(not_read)
+    write(session, stream, piece).await.ok_or_else(not_read)
 }
 
 /// A client that is gone is told nothing.
@@ -246,9 +262,29 @@ fn not_read() -> Unanswered {
     Unanswered::Client(Failure::new(ResponseType::BadRequestBody, "Bad Request"))
 }
 
-async fn write(session: &mut ServerSession, piece: Bytes) -> Option<u64> {
+/// The first piece of a response's content if it is there already: where it breaks HTTP's rules nothing has been sent, and the failure can
+/// still be told.
+async fn begun((mut stream, head): Opened) -> Result<(Opened, Option<Bytes>), Unanswered> {
+    if head.status == 101 {
+        return Ok(((stream, head), None));
+    }
+    tokio::select! {
+        biased;
+        first = stream.next() => {
+            let first = first?;
+            Ok(((stream, head), first))
+        }
+        () = std::future::ready(()) => Ok(((stream, head), None)),
+    }
+}
+
+/// Writes a piece, which goes out at once unless more is at hand.
+async fn write(session: &mut Session, stream: &Stream, piece: Bytes) -> Option<u64> {
     let length = piece.len() as u64;
-    session.write_response_body(piece, false).await.ok()?;
+    session.write_content(piece).await.ok()?;
+    if !stream.has_more_at_hand() {
+        session.flush().await.ok()?;
+    }
     Some(length)
 }
 
@@ -280,39 +316,27 @@ fn framing(head: &EndpointResponse, is_head: bool) -> Framing {
     }
 }
 
-fn is_websocket(session: &ServerSession) -> bool {
-    session.req_header().headers.get("upgrade").is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
-}
-
-/// An upgrade is end to end here: its fields, dropped with the hop-by-hop ones, go along.
-fn upgrade_fields(session: &ServerSession, request: &mut EndpointRequest) {
-    request.fields.append(FieldName::from_static("Connection"), HeaderValue::from_static("Upgrade"));
-    if let Some(value) = session.req_header().headers.get("upgrade") {
-        request.fields.append(FieldName::from_static("Upgrade"), value.clone());
-    }
-}
-
 fn switching(response: &mut Response, fields: &crate::exchange::Fields) {
     response.fields.remove("x-amzn-Remapped-Connection");
-    response.fields.append(FieldName::from_static("Connection"), HeaderValue::from_static("Upgrade"));
+    response.fields.append(CONNECTION, HeaderValue::from_static("Upgrade"));
     if let Some(value) = fields.last("upgrade") {
-        response.fields.append(FieldName::from_static("Upgrade"), value.clone());
+        response.fields.append(UPGRADE, value.clone());
     }
 }
 
 /// Bytes both ways until one side ends or the process does.
-async fn tunnel(session: &mut ServerSession, stream: &mut Stream, shutdown: &ShutdownWatch) {
+async fn tunnel(session: &mut Session, stream: &mut Stream, shutdown: &ShutdownWatch) {
     let mut stopping = shutdown.clone();
-    // The framework's limit for reading content does not fit a connection that may be silent for long.
-    session.set_read_timeout(Some(Duration::from_secs(600)));
+    // The limit for content does not fit a connection that may be silent for long.
+    session.set_content_timeout(SILENCE);
     loop {
         tokio::select! {
-            piece = session.read_request_body() => match piece {
+            piece = session.read_content() => match piece {
                 Ok(Some(piece)) if stream.send(&piece).await.is_ok() => {}
                 _ => return,
             },
             piece = stream.next() => match piece {
-                Ok(Some(piece)) => if write(session, piece).await.is_none() { return },
+                Ok(Some(piece)) => if write(session, stream, piece).await.is_none() { return },
                 _ => return,
             },
             changed = stopping.changed() => if changed.is_err() { return },

@@ -3,8 +3,25 @@
 //! One function for HTTP/1 and HTTP/2 alike. What is refused here is answered with a plain message and `Connection: close`, and nothing
 //! of it or behind it is forwarded (RFC 9112, sections 3, 5 and 6; RFC 9113, section 8).
 
-use http::{HeaderMap, Method, Version};
-use pingora::http::RequestHeader;
+use bytes::Bytes;
+use http::{Method, Version};
+
+use crate::exchange::Fields;
+
+/// A head as it came, whichever HTTP it came by.
+#[derive(Debug)]
+pub struct Head {
+    /// The method, any token.
+    pub http_method: Method,
+    /// The request's target; of HTTP/2 `:path`.
+    pub target: Bytes,
+    /// `:authority`.
+    pub authority: Option<Box<str>>,
+    /// HTTP/1.0, HTTP/1.1 or HTTP/2.
+    pub version: Version,
+    /// All fields, the framing's included.
+    pub fields: Fields,
+}
 
 /// Limits of a head.
 #[derive(Debug, Clone, Copy)]
@@ -32,35 +49,34 @@ const BAD: Refused = Refused(400, "Bad Request");
 
 /// The parts of a head that were accepted.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Target<'r> {
+pub struct Target {
     /// In lower case, without its port.
-    pub host: String,
+    pub host: Box<str>,
     /// Beginning with `/`.
-    pub path: &'r str,
+    pub path: Box<str>,
     /// What stands behind `?`.
-    pub query: Option<&'r str>,
+    pub query: Option<Box<str>>,
 }
 
 /// Checks a head.
 ///
 /// # Errors
 /// With what the client is told, where the head is ambiguous, malformed or beyond a limit.
-pub fn check(head: &RequestHeader, limits: HeadLimits) -> Result<Target<'_>, Refused> {
-    method(&head.method)?;
-    framing(head.version, &head.headers)?;
-    fields(head, limits)?;
-    let raw = head.raw_path();
-    if raw.len() > limits.target {
+pub fn check(head: &Head, limits: HeadLimits) -> Result<Target, Refused> {
+    method(&head.http_method)?;
+    framing(head.version, &head.fields)?;
+    fields(&head.fields, limits)?;
+    if head.target.len() > limits.target {
         return Err(Refused(414, "Request URI too long"));
     }
-    let text = std::str::from_utf8(raw).map_err(|_| BAD)?;
+    let text = std::str::from_utf8(&head.target).map_err(|_| BAD)?;
     let (authority, target) = split(head, text)?;
     let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
     encoded(path)?;
     no_controls(path)?;
     query.map_or(Ok(()), encoded)?;
     segments(path)?;
-    Ok(Target { host: host(head, authority)?, path, query })
+    Ok(Target { host: host(head, authority)?, path: path.into(), query: query.map(Into::into) })
 }
 
 /// The methods that API Gateway can configure; others are refused at the door.
@@ -72,13 +88,13 @@ fn method(method: &Method) -> Result<(), Refused> {
 }
 
 /// One way to find the content's end: one length in digits, or `chunked` alone on HTTP/1.1.
-fn framing(version: Version, headers: &HeaderMap) -> Result<(), Refused> {
-    let mut lengths = headers.get_all("content-length").iter();
+fn framing(version: Version, fields: &Fields) -> Result<(), Refused> {
+    let mut lengths = fields.all("content-length");
     let length = lengths.next();
     if lengths.next().is_some() || length.is_some_and(|value| !is_length(value.as_bytes())) {
         return Err(BAD);
     }
-    let mut codings = headers.get_all("transfer-encoding").iter();
+    let mut codings = fields.all("transfer-encoding");
     let Some(coding) = codings.next() else { return Ok(()) };
     let sound = codings.next().is_none() && coding.as_bytes().eq_ignore_ascii_case(b"chunked");
     if !sound || length.is_some() || version != Version::HTTP_11 { Err(BAD) } else { Ok(()) }
@@ -88,30 +104,18 @@ fn is_length(value: &[u8]) -> bool {
     (1..=18).contains(&value.len()) && value.iter().all(u8::is_ascii_digit)
 }
 
-fn fields(head: &RequestHeader, limits: HeadLimits) -> Result<(), Refused> {
-    let too_large = Refused(431, "Request Header Fields Too Large");
-    if head.headers.len() > LINES {
-        return Err(too_large);
-    }
-    let mut size = 0;
-    for (name, value) in &head.headers {
-        let value = value.as_bytes();
-        size += value.len() + name.as_str().len();
-        if value.len() > LINE || size > limits.values {
-            return Err(too_large);
-        }
-        if value.iter().any(|&byte| (byte < 0x20 && byte != b'\t') || byte == 0x7f) {
-            return Err(BAD);
-        }
-    }
-    Ok(())
+/// Sizes. That no value holds controls is what [`http::HeaderValue`] stands for.
+fn fields(fields: &Fields, limits: HeadLimits) -> Result<(), Refused> {
+    let sizes = fields.iter().map(|field| (field.name.as_bytes().len(), field.value.len()));
+    let too_long = sizes.clone().any(|(_, value)| value > LINE);
+    let size: usize = sizes.map(|(name, value)| name + value).sum();
+    if too_long || size > limits.values || fields.len() > LINES { Err(Refused(431, "Request Header Fields Too Large")) } else { Ok(()) }
 }
 
 /// Authority and origin form of the target; the authority only where the target has one.
-fn split<'r>(head: &'r RequestHeader, text: &'r str) -> Result<(Option<&'r str>, &'r str), Refused> {
+fn split<'r>(head: &'r Head, text: &'r str) -> Result<(Option<&'r str>, &'r str), Refused> {
     if head.version == Version::HTTP_2 {
-        let target = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-        return Ok((head.uri.authority().map(http::uri::Authority::as_str), target)).and_then(rooted);
+        return rooted((head.authority.as_deref(), text));
     }
     let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
     match rest {
@@ -125,15 +129,15 @@ fn rooted<'r>((authority, target): (Option<&'r str>, &'r str)) -> Result<(Option
 }
 
 /// The host that the request is for: one, well formed, and the same wherever it is said.
-fn host(head: &RequestHeader, authority: Option<&str>) -> Result<String, Refused> {
-    let mut named = head.headers.get_all("host").iter();
+fn host(head: &Head, authority: Option<&str>) -> Result<Box<str>, Refused> {
+    let mut named = head.fields.all("host");
     let field = named.next().map(|value| std::str::from_utf8(value.as_bytes()).map_err(|_| BAD)).transpose()?;
     if named.next().is_some() || authority.zip(field).is_some_and(|(authority, field)| !authority.eq_ignore_ascii_case(field)) {
         return Err(BAD);
     }
     // HTTP/1.0 need not name one.
-    let Some(text) = authority.or(field) else { return if head.version == Version::HTTP_10 { Ok(String::new()) } else { Err(BAD) } };
-    without_port(text).map(str::to_ascii_lowercase).ok_or(BAD)
+    let Some(text) = authority.or(field) else { return if head.version == Version::HTTP_10 { Ok("".into()) } else { Err(BAD) } };
+    without_port(text).map(|host| host.to_ascii_lowercase().into()).ok_or(BAD)
 }
 
 fn without_port(text: &str) -> Option<&str> {
@@ -187,14 +191,15 @@ fn segments(path: &str) -> Result<(), Refused> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exchange::FieldName;
 
-    fn head(method: &str, target: &str, fields: &[(&'static str, &str)]) -> RequestHeader {
-        let mut head = RequestHeader::build(method, target.as_bytes(), None).unwrap();
-        head.set_version(Version::HTTP_11);
-        for (name, value) in fields {
-            head.append_header(*name, *value).unwrap();
+    fn head(method: &str, target: &str, lines: &[(&'static str, &str)]) -> Head {
+        let mut fields = Fields::default();
+        for (name, value) in lines {
+            assert!(fields.append_text(FieldName::from_static(name), value));
         }
-        head
+        let target = Bytes::copy_from_slice(target.as_bytes());
+        Head { http_method: method.parse().unwrap(), target, authority: None, version: Version::HTTP_11, fields }
     }
 
     fn status(method: &str, target: &str, fields: &[(&'static str, &str)]) -> u16 {
@@ -224,7 +229,7 @@ mod tests {
         assert_eq!(status("POST", "/", &[HOST, ("Content-Length", "5"), ("Content-Length", "5")]), 400);
         assert_eq!(status("POST", "/", &[HOST, ("Content-Length", "5"), ("Transfer-Encoding", "chunked")]), 400);
         let mut old = head("POST", "/", &[HOST, ("Transfer-Encoding", "chunked")]);
-        old.set_version(Version::HTTP_10);
+        old.version = Version::HTTP_10;
         assert!(check(&old, HeadLimits::new(false)).is_err());
     }
 

@@ -12,13 +12,14 @@ use pingora::apps::{HttpServerOptions, ServerApp};
 use pingora::listeners::tls::Acceptor;
 use pingora::protocols::l4::stream::Stream as L4Stream;
 use pingora::protocols::l4::virt::VirtualSocketStream;
+use pingora::protocols::{ALPN, Ssl as _};
 use pingora::server::ShutdownWatch;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::connection::Connection;
-use super::socket::{Gate, Socket};
+use super::socket::Socket;
 use super::tls::{Certificates, acceptor, certified_key};
 use super::{Edge, connection};
 use crate::apigateway::account::DomainName;
@@ -133,10 +134,9 @@ async fn accept(listener: TcpListener, edge: Arc<Edge>, acceptor: Option<Arc<Acc
             Ok((stream, address)) => {
                 edge.connections.fetch_add(1, Ordering::Relaxed);
                 edge.observer.metrics().connections.inc();
-                let gate = Arc::new(Gate::default());
                 let options = HttpServerOptions::default();
                 let secure = acceptor.is_some();
-                let connection = Connection { edge: Arc::clone(&edge), address, local_port, secure, gate, options };
+                let connection = Connection { edge: Arc::clone(&edge), address, local_port, secure, options };
                 tokio::spawn(serve(stream, connection, acceptor.clone(), stop.clone()));
             }
             Err(error) => {
@@ -150,21 +150,22 @@ async fn accept(listener: TcpListener, edge: Arc<Edge>, acceptor: Option<Arc<Acc
 
 async fn serve(stream: TcpStream, mut connection: Connection, acceptor: Option<Arc<Acceptor>>, stop: ShutdownWatch) {
     let _ = stream.set_nodelay(true);
-    if acceptor.is_none() && begins_http2(&stream, &stop).await {
-        connection.options.h2c = true;
-        connection.options.h2_idle_timeout = Some(Duration::from_secs(310));
-        Arc::new(connection).process_new(Box::new(L4Stream::from(stream)), &stop).await;
-        return;
-    }
-    let gate = Arc::clone(&connection.gate);
-    let socket = L4Stream::from(VirtualSocketStream::new(Box::new(Socket::new(stream, gate))));
-    match acceptor {
-        None => drop(Arc::new(connection).process_new(Box::new(socket), &stop).await),
-        Some(acceptor) => {
-            let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, acceptor.tls_handshake(socket)).await else { return };
-            connection.options.h2_idle_timeout = Some(Duration::from_secs(310));
-            Arc::new(connection).process_new(Box::new(stream), &stop).await;
+    connection.options.h2_idle_timeout = Some(Duration::from_secs(310));
+    let Some(acceptor) = acceptor else {
+        if begins_http2(&stream, &stop).await {
+            connection.options.h2c = true;
+            Arc::new(connection).process_new(Box::new(L4Stream::from(stream)), &stop).await;
+        } else {
+            connection.serve_http1(Box::new(stream), &stop).await;
         }
+        return;
+    };
+    let socket = L4Stream::from(VirtualSocketStream::new(Box::new(Socket::new(stream))));
+    let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, acceptor.tls_handshake(socket)).await else { return };
+    if matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) {
+        Arc::new(connection).process_new(Box::new(stream), &stop).await;
+    } else {
+        connection.serve_http1(Box::new(stream), &stop).await;
     }
 }
 

@@ -7,6 +7,7 @@ mod forward;
 pub mod front_door;
 mod listeners;
 mod request;
+mod session;
 mod socket;
 mod stream;
 mod tls;

@@ -1,85 +1,32 @@
-//! A client's socket with the time limits that the framework lacks, and writes gathered into one.
-//!
-//! A head must be complete 15 s after its first byte, however it trickles; a write must get on within 30 s. Both cost nothing while
-//! nobody is slow: a timer is made only when a read or a write has to wait.
+//! The socket under TLS and HTTP/2: a write must get on within 30 s, and writes are gathered into one.
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use pingora::protocols::l4::virt::{VirtualSockOpt, VirtualSocket};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 
-/// From a head's first byte to its last.
-const HEAD: Duration = Duration::from_secs(15);
 /// Without any progress of a write.
 const WRITE: Duration = Duration::from_secs(30);
 /// Writes are gathered up to this size.
 const GATHERED: usize = 8 << 10;
 
-/// What the connection tells its socket.
-#[derive(Debug, Default)]
-pub(super) struct Gate {
-    awaiting_head: AtomicBool,
-    head_begun: AtomicBool,
-}
-
-impl Gate {
-    /// A new head may begin.
-    pub(super) fn await_head(&self) {
-        self.head_begun.store(false, Ordering::Relaxed);
-        self.awaiting_head.store(true, Ordering::Relaxed);
-    }
-
-    /// The head is complete.
-    pub(super) fn head_complete(&self) {
-        self.awaiting_head.store(false, Ordering::Relaxed);
-    }
-
-    /// Whether a byte of the awaited head has come.
-    pub(super) fn head_begun(&self) -> bool {
-        self.head_begun.load(Ordering::Relaxed)
-    }
-}
-
-/// See the module.
+/// See the module. The timer is made only when a write has to wait.
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: TcpStream,
-    gate: Arc<Gate>,
-    head_since: Option<Instant>,
-    read_timer: Option<Pin<Box<Sleep>>>,
     write_timer: Option<Pin<Box<Sleep>>>,
     gathered: Vec<u8>,
     written: usize,
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, gate: Arc<Gate>) -> Self {
-        Self { stream, gate, head_since: None, read_timer: None, write_timer: None, gathered: Vec::new(), written: 0 }
-    }
-
-    fn note_read(&mut self, bytes: usize) {
-        if !self.gate.awaiting_head.load(Ordering::Relaxed) {
-            self.head_since = None;
-            self.read_timer = None;
-        } else if bytes > 0 && !self.gate.head_begun.swap(true, Ordering::Relaxed) {
-            self.head_since = Some(Instant::now());
-            self.read_timer = None;
-        }
-    }
-
-    fn poll_late_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Some(since) = self.head_since.filter(|_| self.gate.head_begun() && self.gate.awaiting_head.load(Ordering::Relaxed)) else {
-            return Poll::Pending;
-        };
-        let timer = self.read_timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(since + HEAD)));
-        timer.as_mut().poll(cx).map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "the head was not complete in time")))
+    pub(super) const fn new(stream: TcpStream) -> Self {
+        Self { stream, write_timer: None, gathered: Vec::new(), written: 0 }
     }
 
     /// Writes what is gathered.
@@ -109,14 +56,7 @@ impl Socket {
 
 impl AsyncRead for Socket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        match Pin::new(&mut self.stream).poll_read(cx, buf) {
-            Poll::Ready(result) => {
-                self.note_read(buf.filled().len() - before);
-                Poll::Ready(result)
-            }
-            Poll::Pending => self.poll_late_head(cx),
-        }
+        Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 

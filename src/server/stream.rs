@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use http::Method;
-use pingora::protocols::http::ServerSession;
 use tokio::time::Instant;
 
 use super::connection::Connection;
-use super::convert::{self, Framing};
+use super::session::Session;
 use crate::exchange::{Pieces, Response};
+use crate::http1::Framing;
 use crate::pipeline::Exchange;
 
 /// Who has begun a response may pause for this long (API Gateway's guide, for regional and private APIs).
@@ -18,25 +18,19 @@ impl Connection {
     /// Sends a response whose content follows; whether the connection can take another request.
     pub(super) async fn pass_on(
         &self,
-        session: &mut ServerSession,
+        session: &mut Session,
         exchange: &mut Exchange,
         response: Response,
         mut rest: Pieces,
         deadline: Instant,
     ) -> bool {
         let bodiless = matches!(response.status, 100..=199 | 204 | 304);
-        // HTTP/1.0 knows no chunks: there the end of the connection is the end of the content.
-        let is_old = session.req_header().version == http::Version::HTTP_10;
-        if is_old {
-            session.set_keepalive(None);
-        }
-        let framing = if bodiless || is_old { Framing::None } else { Framing::Chunked };
-        let Ok(head) = convert::response(&response, framing) else { return false };
-        if session.write_response_header(Box::new(head)).await.is_err() {
+        let framing = if bodiless { Framing::None } else { Framing::Chunked };
+        if session.write_head(&response, framing).await.is_err() || session.flush().await.is_err() {
             return false;
         }
-        if bodiless || session.req_header().method == Method::HEAD {
-            return true;
+        if bodiless || exchange.context.http_method == Method::HEAD {
+            return session.finish().await.is_ok();
         }
         let mut sent = 0;
         let is_whole = loop {
@@ -44,11 +38,11 @@ impl Connection {
             match tokio::time::timeout_at(until, rest.next()).await {
                 Ok(Ok(Some(piece))) => {
                     sent += piece.len() as u64;
-                    if session.write_response_body(piece, false).await.is_err() {
+                    if session.write_content(piece).await.is_err() || session.flush().await.is_err() {
                         break false;
                     }
                 }
-                Ok(Ok(None)) => break session.finish_body().await.is_ok(),
+                Ok(Ok(None)) => break session.finish().await.is_ok(),
                 Ok(Err(broken)) => {
                     self.edge.pipeline.broke_off(exchange, broken.0.into_string());
                     break false;
@@ -62,8 +56,8 @@ impl Connection {
         exchange.context.response_length = sent;
         if !is_whole {
             // What was begun cannot be completed, and the client must see that: no last chunk.
-            session.shutdown().await;
+            session.abort().await;
         }
-        is_whole && !is_old
+        is_whole
     }
 }

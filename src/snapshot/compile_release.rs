@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::HeaderValue;
 use indexmap::IndexMap;
 
 use super::authorizers::{self, Access};
@@ -129,7 +130,11 @@ impl Side<'_> {
             deployment_id: deployment_id.into(),
             is_canary_request: self.is_canary,
         };
+        // An id that no field can hold names no API that could be deployed; the check of names refuses it.
+        let value = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("unknown"));
         Release {
+            api_id: value(&facts.api_id),
+            user_agent: value(&format!("AmazonAPIGateway_{}", facts.api_id)),
             facts: Arc::new(facts),
             routes: Routes::default(),
             operations: Vec::new(),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use http::HeaderValue;
 use indexmap::IndexMap;
 
 use super::authorizers::{Access, AuthorizerEvent};
@@ -38,6 +39,10 @@ pub struct Release {
     pub variables: IndexMap<String, String>,
     /// The beginning of every method's ARN, up to the API's id and its slash.
     pub arn_prefix: Box<str>,
+    /// `X-Amzn-Apigateway-Api-Id`, which endpoints get.
+    pub api_id: HeaderValue,
+    /// `User-Agent` of the gateway's own requests.
+    pub user_agent: HeaderValue,
     /// What guards all methods.
     pub resource_policy: Option<Policy>,
     /// Who may sign, by access key id.

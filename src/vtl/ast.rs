@@ -13,6 +13,15 @@ pub struct Template {
     pub(super) macros: Macros,
 }
 
+impl Template {
+    /// What is rendered whatever the references stand for; nothing where anything but text stands in the template.
+    #[must_use]
+    pub fn constant(&self) -> Option<String> {
+        let texts = self.body.0.iter().map(|node| if let NodeKind::Text(text) = &node.kind { Some(&**text) } else { None });
+        texts.collect()
+    }
+}
+
 /// Macros by name.
 pub(super) type Macros = HashMap<Box<str>, Macro>;
 

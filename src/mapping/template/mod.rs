@@ -3,6 +3,7 @@
 mod paths;
 mod scope;
 
+use bytes::Bytes;
 use indexmap::IndexMap;
 
 use crate::exchange::{Context, Failure, MethodRequest, Overrides, ResponseType};
@@ -15,6 +16,8 @@ pub(super) use paths::Paths;
 pub struct Template {
     parsed: crate::vtl::Template,
     paths: Paths,
+    /// What it gives whatever it reads: a template of nothing but text.
+    constant: Option<Bytes>,
 }
 
 impl Template {
@@ -25,7 +28,8 @@ impl Template {
     pub fn parse(text: &str) -> Result<Self, Error> {
         let parsed = crate::vtl::Template::parse(text)?;
         let paths = Paths::of(&parsed);
-        Ok(Self { parsed, paths })
+        let constant = parsed.constant().map(Bytes::from);
+        Ok(Self { parsed, paths, constant })
     }
 
     /// The template as it was written.
@@ -168,7 +172,10 @@ pub fn render(
     input: &Input<'_>,
     limits: &Limits,
     clock: Clock<'_>,
-) -> Result<(String, Option<Overrides>), Failure> {
+) -> Result<(Bytes, Option<Overrides>), Failure> {
+    if let Some(constant) = template.constant.as_ref().filter(|constant| constant.len() <= limits.output) {
+        return Ok((constant.clone(), None));
+    }
     let (input, evaluated) = (*input, Evaluated::default());
     let work = Work {
         body: input.body,
@@ -177,7 +184,8 @@ pub fn render(
         overrides: input.overrides,
         evaluated: &evaluated,
     };
-    work.render(template, limits, clock, None).map_err(|error| {
+    let rendered = work.render(template, limits, clock, None).map(|(text, overrides)| (Bytes::from(text), overrides));
+    rendered.map_err(|error| {
         let path = input.context.resource.as_deref().map_or("", |resource| &resource.path);
         let method = &input.context.http_method;
         Failure::configuration(format!(

@@ -25,7 +25,7 @@ impl Aws {
         let is_stream = head.fields.text("content-type").is_some_and(|value| value.starts_with(EVENT_STREAM));
         if !is_stream {
             let content = self.client.rest(&request, &mut stream).await?;
-            self.client.release(stream).await;
+            self.client.release(stream);
             return Ok((EndpointResponse { content, ..head }, None, latency));
         }
         let (sender, pieces) = Pieces::channel();
@@ -48,7 +48,7 @@ async fn pass_on(client: Arc<Client>, mut stream: Stream, sender: PieceSender, d
             Ok(Some(Event::InvokeComplete(None))) => {
                 sender.end().await;
                 if matches!(timeout_at(deadline, stream.next()).await, Ok(Ok(None))) {
-                    client.release(stream).await;
+                    client.release(stream);
                 }
                 return;
             }

@@ -1,0 +1,250 @@
+//! The client's side: one request and its response on a connection.
+
+use std::io;
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+
+use super::Broken;
+use super::body::{Incoming, fill};
+use super::chunked::Chunked;
+use super::head::{self, ContentEnd, ResponseHead};
+
+/// Interim responses (1xx) before a final one.
+const INTERIM: usize = 10;
+/// What is read at once where nothing says how much there is.
+const HEAD: usize = 4 << 10;
+/// Content up to this size goes out together with what waits before it.
+const GATHERED: usize = 16 << 10;
+
+/// A connection between two exchanges.
+#[derive(Debug)]
+pub struct Connection<S> {
+    /// What is read and written.
+    pub stream: S,
+    /// Read and not yet taken.
+    input: BytesMut,
+}
+
+/// A request under way.
+#[derive(Debug)]
+pub struct Exchange<S> {
+    connection: Connection<S>,
+    /// Written by us, not yet by the kernel.
+    out: BytesMut,
+    outgoing: Outgoing,
+    incoming: Incoming,
+    searched: usize,
+    interim: usize,
+    is_head: bool,
+    asks_upgrade: bool,
+    keep_alive: bool,
+}
+
+/// What of the request is still to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outgoing {
+    Length(u64),
+    Chunked,
+    Done,
+    /// The origin takes no more; it may have answered all the same.
+    Broken,
+    /// Unframed, after an upgrade.
+    Tunnel,
+}
+
+impl<S> Connection<S> {
+    /// A connection that nothing was sent on yet.
+    #[must_use]
+    pub fn new(stream: S) -> Self {
+        Self { stream, input: BytesMut::new() }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
+    /// A request whose head is `head`, not yet written. `content_length` as in [`super::write_request_head`].
+    #[must_use]
+    pub fn new(connection: Connection<S>, head: BytesMut, content_length: Option<u64>, is_head: bool) -> Self {
+        let outgoing = content_length.map_or(Outgoing::Chunked, Outgoing::Length);
+        Self {
+            connection,
+            out: head,
+            outgoing,
+            incoming: Incoming::Done,
+            searched: 0,
+            interim: 0,
+            is_head,
+            asks_upgrade: false,
+            keep_alive: false,
+        }
+    }
+
+    /// The same with the wish to leave HTTP.
+    #[must_use]
+    pub fn with_upgrade(self) -> Self {
+        Self { asks_upgrade: true, ..self }
+    }
+
+    /// Sends a piece of content. That the origin takes no more is no error yet: it may have answered.
+    ///
+    /// # Errors
+    /// When it does not fit the length that was announced.
+    pub async fn send(&mut self, content: &[u8]) -> Result<(), Broken> {
+        let length = content.len() as u64;
+        match self.outgoing {
+            _ if content.is_empty() => return Ok(()),
+            Outgoing::Length(left) if left < length => return Err(Broken::Refused("the content is longer than its length said")),
+            Outgoing::Length(left) => self.outgoing = Outgoing::Length(left - length),
+            Outgoing::Chunked => {
+                head::write_hexadecimal(content.len(), &mut self.out);
+                self.out.extend_from_slice(b"\r\n");
+            }
+            Outgoing::Tunnel => {}
+            Outgoing::Done | Outgoing::Broken => return Ok(()),
+        }
+        let end: &[u8] = if self.outgoing == Outgoing::Chunked { b"\r\n" } else { b"" };
+        let sent = if content.len() <= GATHERED {
+            self.out.extend_from_slice(content);
+            self.out.extend_from_slice(end);
+            self.flush().await
+        } else {
+            let mut all = self.out.split().chain(content).chain(end);
+            match self.connection.stream.write_all_buf(&mut all).await {
+                Ok(()) => self.connection.stream.flush().await,
+                Err(error) => Err(error),
+            }
+        };
+        self.sent(sent)
+    }
+
+    /// Says that no more content follows.
+    ///
+    /// # Errors
+    /// When content is missing.
+    pub async fn finish(&mut self) -> Result<(), Broken> {
+        match self.outgoing {
+            Outgoing::Length(0) => self.outgoing = Outgoing::Done,
+            Outgoing::Length(_) => return Err(Broken::Refused("the content is shorter than its length said")),
+            Outgoing::Chunked => {
+                self.out.extend_from_slice(b"0\r\n\r\n");
+                self.outgoing = Outgoing::Done;
+            }
+            Outgoing::Done | Outgoing::Broken | Outgoing::Tunnel => {}
+        }
+        let flushed = self.flush().await;
+        self.sent(flushed)
+    }
+
+    fn sent(&mut self, result: io::Result<()>) -> Result<(), Broken> {
+        match result {
+            Ok(()) => Ok(()),
+            Err(error) if self.outgoing == Outgoing::Tunnel => Err(error.into()),
+            Err(_) => {
+                self.out.clear();
+                self.outgoing = Outgoing::Broken;
+                Ok(())
+            }
+        }
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        while self.out.has_remaining() {
+            if self.connection.stream.write_buf(&mut self.out).await? == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+        }
+        self.connection.stream.flush().await
+    }
+
+    /// The final response's head. May be dropped and asked again.
+    ///
+    /// # Errors
+    /// When there is none that can be read; `true` beside it: the connection ended and nothing had come.
+    pub async fn head(&mut self) -> Result<ResponseHead, (Broken, bool)> {
+        if self.out.has_remaining() {
+            let flushed = self.flush().await;
+            self.sent(flushed).map_err(|broken| (broken, false))?;
+        }
+        loop {
+            match head::end(&self.connection.input, self.searched) {
+                Some(end) if end > head::LARGEST => return Err((Broken::Refused("the response's head is larger than is read"), false)),
+                Some(end) => {
+                    self.searched = 0;
+                    let bytes = self.connection.input.split_to(end).freeze();
+                    let head = head::read_response(&bytes).map_err(|broken| (broken, false))?;
+                    match head.status {
+                        101 if !self.asks_upgrade => return Err((Broken::Refused("101 where no upgrade was asked for"), false)),
+                        100 | 102..=199 if self.interim == INTERIM => {
+                            return Err((Broken::Refused("more interim responses than are read"), false));
+                        }
+                        100 | 102..=199 => self.interim += 1,
+                        _ => return Ok(self.begin(head)),
+                    }
+                }
+                None if self.connection.input.len() > head::LARGEST => {
+                    return Err((Broken::Refused("the response's head is larger than is read"), false));
+                }
+                None => {
+                    self.searched = self.connection.input.len();
+                    let nothing_came = self.searched == 0 && self.interim == 0;
+                    fill(&mut self.connection.input, &mut self.connection.stream, HEAD)
+                        .await
+                        .map_err(|error| (error.into(), nothing_came))?;
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, head: ResponseHead) -> ResponseHead {
+        self.keep_alive = head.keep_alive;
+        self.incoming = match (head.status, head.content_end) {
+            (101, _) => Incoming::Close,
+            (204 | 304, _) => Incoming::Done,
+            _ if self.is_head => Incoming::Done,
+            (_, ContentEnd::Length(length)) => Incoming::length(length),
+            (_, ContentEnd::Chunked) => Incoming::Chunked(Chunked::Size),
+            (_, ContentEnd::Unsaid) => Incoming::Close,
+        };
+        head
+    }
+
+    /// The next piece of content; nothing at its end. May be dropped and asked again.
+    ///
+    /// # Errors
+    /// When the content breaks off.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Broken> {
+        self.incoming.next(&mut self.connection.input, &mut self.connection.stream).await
+    }
+
+    /// The whole content, or nothing where it is larger than `limit`.
+    ///
+    /// # Errors
+    /// When the content breaks off.
+    pub async fn content(&mut self, limit: usize) -> Result<Option<Bytes>, Broken> {
+        self.incoming.whole(&mut self.connection.input, &mut self.connection.stream, limit).await
+    }
+
+    /// Whether more of the content is there without waiting.
+    #[must_use]
+    pub fn has_more_at_hand(&self) -> bool {
+        self.incoming == Incoming::Done || !self.connection.input.is_empty()
+    }
+
+    /// From here on both directions are unframed.
+    pub const fn upgrade(&mut self) {
+        self.outgoing = Outgoing::Tunnel;
+        self.incoming = Incoming::Close;
+    }
+
+    /// The connection, if it can take another request: all was sent, all was read, and nothing came beyond it.
+    ///
+    /// # Errors
+    /// When it cannot; `true` where more came than the response.
+    pub fn into_connection(self) -> Result<Connection<S>, bool> {
+        let Self { mut connection, outgoing, incoming, keep_alive, .. } = self;
+        let is_complete = outgoing == Outgoing::Done && incoming == Incoming::Done;
+        let had_excess = is_complete && !connection.input.is_empty();
+        connection.input = BytesMut::new();
+        if is_complete && keep_alive && !had_excess { Ok(connection) } else { Err(had_excess) }
+    }
+}

@@ -1,0 +1,466 @@
+//! The server's side: one request after the other on a connection.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use http::StatusCode;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::Broken;
+use super::body::Incoming;
+use super::chunked::Chunked;
+use super::head::{self, ContentEnd, Refusal, RequestHead};
+use crate::exchange::Fields;
+
+/// From a head's first byte to its last.
+const HEAD: Duration = Duration::from_secs(15);
+/// A connection that asks nothing is closed after this time.
+const KEEP_ALIVE: Duration = Duration::from_secs(310);
+/// Content that brings nothing is given up after this time.
+const CONTENT: Duration = Duration::from_secs(30);
+/// A write must get on within this time.
+const WRITE: Duration = Duration::from_secs(30);
+/// How long a closed connection is still read, so that its client sees the response before the end (RFC 9112, section 9.6).
+const LINGER: Duration = Duration::from_secs(1);
+/// What is then read at most, in bytes.
+const LINGERED: usize = 256 << 10;
+/// What a usual head takes.
+const USUAL: usize = 4 << 10;
+/// Content up to this size goes out together with what waits before it.
+const GATHERED: usize = 16 << 10;
+
+/// How a response's content ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// After so many bytes.
+    Length(u64),
+    /// With the last chunk.
+    Chunked,
+    /// There is none by definition (1xx, 204, 304), or nothing is said of it (an answer to HEAD).
+    None,
+}
+
+/// What of the response is still to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outgoing {
+    Length(u64),
+    Chunked,
+    /// Unframed: to the end of the connection.
+    Close,
+    Done,
+}
+
+/// A connection to a client.
+#[derive(Debug)]
+pub struct Session<S> {
+    stream: S,
+    /// Read and not yet taken.
+    input: BytesMut,
+    /// Written by us, not yet by the kernel.
+    out: BytesMut,
+    searched: usize,
+    head_since: Option<Instant>,
+    incoming: Incoming,
+    outgoing: Outgoing,
+    keep_alive: bool,
+    is_head: bool,
+    minor_version: u8,
+    content_timeout: Duration,
+}
+
+/// Why there is no further request.
+#[derive(Debug)]
+pub enum Unread {
+    /// The client is gone, or has been silent for too long, with nothing begun.
+    Closed,
+    /// A head that has begun broke off or took too long.
+    Late,
+    /// What came is no request.
+    Refused(Refusal),
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
+    /// A connection on which nothing was read yet.
+    #[must_use]
+    pub fn new(stream: S) -> Self {
+        Self {
+            stream,
+            input: BytesMut::new(),
+            out: BytesMut::new(),
+            searched: 0,
+            head_since: None,
+            incoming: Incoming::Done,
+            outgoing: Outgoing::Done,
+            keep_alive: true,
+            is_head: false,
+            minor_version: 1,
+            content_timeout: CONTENT,
+        }
+    }
+
+    /// How long content may bring nothing; 30 s unless this is called.
+    pub const fn set_content_timeout(&mut self, timeout: Duration) {
+        self.content_timeout = timeout;
+    }
+
+    /// Whether bytes of a request have come that was not read yet.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        !self.input.is_empty()
+    }
+
+    /// The next request's head. May be dropped and asked again.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn read_head(&mut self) -> Result<RequestHead, Unread> {
+        loop {
+            // RFC 9112, section 2.2: empty lines before a request are nothing.
+            while self.input.starts_with(b"\r\n") {
+                self.input.advance(2);
+                self.searched = 0;
+            }
+            let end = head::end(&self.input, self.searched);
+            if end.unwrap_or(self.input.len()) > head::LARGEST {
+                let in_line = !self.input.iter().take(head::LARGEST).any(|&byte| byte == b'\n');
+                let refusal = if in_line { Refusal(414, "Request URI too long") } else { Refusal(431, "Request Header Fields Too Large") };
+                return Err(Unread::Refused(refusal));
+            }
+            if let Some(end) = end {
+                return self.begin(end).map_err(Unread::Refused);
+            }
+            self.searched = self.input.len();
+            self.input.reserve(USUAL);
+            let read = if self.searched == 0 {
+                timeout(KEEP_ALIVE, self.stream.read_buf(&mut self.input)).await
+            } else {
+                let since = *self.head_since.get_or_insert_with(Instant::now);
+                timeout_at(since + HEAD, self.stream.read_buf(&mut self.input)).await
+            };
+            match read {
+                Ok(Ok(1..)) => {}
+                _ if self.searched == 0 => return Err(Unread::Closed),
+                Ok(Ok(0) | Err(_)) | Err(_) => return Err(Unread::Late),
+            }
+        }
+    }
+
+    fn begin(&mut self, end: usize) -> Result<RequestHead, Refusal> {
+        (self.searched, self.head_since) = (0, None);
+        let bytes = self.input.split_to(end).freeze();
+        let head = head::read_request_head(&bytes)?;
+        self.incoming = match head.content_end {
+            ContentEnd::Length(length) => Incoming::length(length),
+            ContentEnd::Chunked => Incoming::Chunked(Chunked::Size),
+            ContentEnd::Unsaid => Incoming::Done,
+        };
+        self.keep_alive &= head.keep_alive;
+        self.is_head = head.http_method == http::Method::HEAD;
+        self.minor_version = head.minor_version;
+        Ok(head)
+    }
+
+    /// The length of the request's content, if it was announced; 0 where there is none.
+    #[must_use]
+    pub const fn content_length(&self) -> Option<u64> {
+        match self.incoming {
+            Incoming::Length(length) => Some(length),
+            Incoming::Done => Some(0),
+            Incoming::Chunked(_) | Incoming::Close => None,
+        }
+    }
+
+    /// Whether all of the request's content was read.
+    #[must_use]
+    pub fn is_content_done(&self) -> bool {
+        self.incoming == Incoming::Done
+    }
+
+    /// The next piece of the request's content; nothing at its end. May be dropped and asked again.
+    ///
+    /// # Errors
+    /// When it breaks off, breaks the rules of its coding, or brings nothing for 30 s, which is [`io::ErrorKind::TimedOut`].
+    pub async fn read_content(&mut self) -> Result<Option<Bytes>, Broken> {
+        let read = timeout(self.content_timeout, self.incoming.next(&mut self.input, &mut self.stream)).await;
+        let read = read.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
+        if read.is_err() {
+            // Where this request ends nobody knows, so nothing behind it can be read.
+            self.keep_alive = false;
+        }
+        read
+    }
+
+    /// Tells a client that waits for it to send its content (RFC 9110, section 10.1.1).
+    ///
+    /// # Errors
+    /// When the client is gone.
+    pub async fn write_continue(&mut self) -> io::Result<()> {
+        if self.minor_version == 0 || !self.input.is_empty() || self.is_content_done() {
+            return Ok(());
+        }
+        self.out.put_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+        self.flush().await
+    }
+
+    /// Lets the connection end with the response.
+    pub const fn close(&mut self) {
+        self.keep_alive = false;
+    }
+
+    /// Begins the response; what is written goes out with [`Self::flush`] or the end. `date` is the value of `Date`.
+    pub fn write_head(&mut self, status: u16, fields: &Fields, framing: Framing, date: &[u8]) {
+        let switched = status == 101;
+        // HTTP/1.0 knows no chunks.
+        let close = framing == Framing::Chunked && self.minor_version == 0;
+        self.keep_alive &= !close && !switched;
+        self.outgoing = match framing {
+            _ if switched => Outgoing::Close,
+            _ if self.is_head => Outgoing::Done,
+            Framing::Length(0) | Framing::None => Outgoing::Done,
+            Framing::Length(length) => Outgoing::Length(length),
+            Framing::Chunked if close => Outgoing::Close,
+            Framing::Chunked => Outgoing::Chunked,
+        };
+        let out = &mut self.out;
+        out.reserve(1024);
+        out.put_slice(b"HTTP/1.1 ");
+        head::write_number(status.into(), out);
+        out.put_u8(b' ');
+        let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+        out.put_slice(reason.unwrap_or_default().as_bytes());
+        out.put_slice(b"\r\nDate: ");
+        out.put_slice(date);
+        out.put_slice(b"\r\n");
+        head::write_fields(fields, out);
+        match framing {
+            Framing::Length(length) => {
+                out.put_slice(b"Content-Length: ");
+                head::write_number(length, out);
+                out.put_slice(b"\r\n");
+            }
+            Framing::Chunked if !close => out.put_slice(b"Transfer-Encoding: chunked\r\n"),
+            Framing::Chunked | Framing::None => {}
+        }
+        if !switched {
+            out.put_slice(if self.keep_alive { b"Connection: keep-alive\r\n" } else { b"Connection: close\r\n" });
+        }
+        out.put_slice(b"\r\n");
+        if switched {
+            self.incoming = Incoming::Close;
+        }
+    }
+
+    /// Writes a piece of the response's content. What goes beyond the announced length is left out.
+    ///
+    /// # Errors
+    /// When the client is gone or does not read.
+    pub async fn write_content(&mut self, content: &[u8]) -> io::Result<()> {
+        let mut content = content;
+        match self.outgoing {
+            Outgoing::Done => return Ok(()),
+            Outgoing::Length(left) => {
+                let here = content.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+                content = content.get(..here).unwrap_or_default();
+                self.outgoing = if left == here as u64 { Outgoing::Done } else { Outgoing::Length(left - here as u64) };
+            }
+            Outgoing::Chunked if !content.is_empty() => {
+                head::write_hexadecimal(content.len(), &mut self.out);
+                self.out.put_slice(b"\r\n");
+            }
+            Outgoing::Chunked | Outgoing::Close => {}
+        }
+        let end: &[u8] = if self.outgoing == Outgoing::Chunked && !content.is_empty() { b"\r\n" } else { b"" };
+        if self.out.len() + content.len() <= GATHERED {
+            self.out.put_slice(content);
+            self.out.put_slice(end);
+            return Ok(());
+        }
+        let mut all = self.out.split().chain(content).chain(end);
+        while all.has_remaining() {
+            progress(self.stream.write_buf(&mut all)).await?;
+        }
+        Ok(())
+    }
+
+    /// Hands everything that was written to the kernel.
+    ///
+    /// # Errors
+    /// When the client is gone or does not read.
+    pub async fn flush(&mut self) -> io::Result<()> {
+        while self.out.has_remaining() {
+            progress(self.stream.write_buf(&mut self.out)).await?;
+        }
+        timeout(WRITE, self.stream.flush()).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Ends the response. Content that is missing is an error, and the client must see it as one.
+    ///
+    /// # Errors
+    /// When content is missing, or the client is gone or does not read.
+    pub async fn finish(&mut self) -> io::Result<()> {
+        match self.outgoing {
+            Outgoing::Length(_) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Outgoing::Chunked => self.out.put_slice(b"0\r\n\r\n"),
+            Outgoing::Close | Outgoing::Done => {}
+        }
+        self.outgoing = Outgoing::Done;
+        self.flush().await
+    }
+
+    /// Whether another request may follow: this one was read and answered to its end, and neither side wants to close.
+    #[must_use]
+    pub fn is_reusable(&self) -> bool {
+        self.keep_alive && self.incoming == Incoming::Done && self.outgoing == Outgoing::Done
+    }
+
+    /// Ends a connection whose response is complete: a client that is still sending gets to read it before the connection is gone.
+    pub async fn linger(mut self) {
+        let _ = timeout(LINGER, self.stream.shutdown()).await;
+        if self.incoming == Incoming::Done {
+            return;
+        }
+        let reading = async {
+            let mut read = 0;
+            while read < LINGERED {
+                self.input.clear();
+                self.input.reserve(USUAL);
+                match self.stream.read_buf(&mut self.input).await {
+                    Ok(count @ 1..) => read += count,
+                    _ => return,
+                }
+            }
+        };
+        let _ = timeout(LINGER, reading).await;
+    }
+}
+
+/// A write that must get on.
+async fn progress(write: impl Future<Output = io::Result<usize>>) -> io::Result<()> {
+    match timeout(WRITE, write).await {
+        Ok(Ok(0)) => Err(io::ErrorKind::WriteZero.into()),
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncWriteExt as _, DuplexStream, duplex};
+
+    use super::*;
+    use crate::exchange::FieldName;
+
+    fn session() -> (Session<DuplexStream>, DuplexStream) {
+        let (client, server) = duplex(1 << 20);
+        (Session::new(server), client)
+    }
+
+    fn fields() -> Fields {
+        let mut fields = Fields::default();
+        fields.append_text(FieldName::from_static("A"), "b");
+        fields
+    }
+
+    #[tokio::test]
+    async fn requests_follow_each_other_on_a_connection() {
+        let (mut session, mut client) = session();
+        client
+            .write_all(b"\r\nPOST /one HTTP/1.1\r\nContent-Length: 5\r\n\r\nhelloGET /two HTTP/1.1\r\nConnection: close\r\n\r\n")
+            .await
+            .unwrap();
+        let head = session.read_head().await.unwrap();
+        assert_eq!((&head.target[..], session.content_length()), (&b"/one"[..], Some(5)));
+        assert_eq!(session.read_content().await.unwrap().unwrap(), "hello");
+        session.write_head(200, &fields(), Framing::Length(2), b"now");
+        session.write_content(b"okay").await.unwrap();
+        session.finish().await.unwrap();
+        assert!(session.is_reusable());
+        assert_eq!(&session.read_head().await.unwrap().target[..], b"/two");
+        session.write_head(404, &fields(), Framing::Chunked, b"now");
+        session.write_content(b"0123456789abcdef!").await.unwrap();
+        session.finish().await.unwrap();
+        assert!(!session.is_reusable());
+        session.linger().await;
+        let mut seen = String::new();
+        client.read_to_string(&mut seen).await.unwrap();
+        let first = "HTTP/1.1 200 OK\r\nDate: now\r\nA: b\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\nok";
+        let second = "HTTP/1.1 404 Not Found\r\nDate: now\r\nA: b\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n\
+                      11\r\n0123456789abcdef!\r\n0\r\n\r\n";
+        assert_eq!(seen, format!("{first}{second}"));
+    }
+
+    #[tokio::test]
+    async fn an_answer_to_head_has_no_content_and_http_1_0_no_chunks() {
+        let (mut session, mut client) = session();
+        client.write_all(b"HEAD / HTTP/1.1\r\n\r\nGET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").await.unwrap();
+        session.read_head().await.unwrap();
+        session.write_head(200, &Fields::default(), Framing::Length(9), b"now");
+        session.write_content(b"not there").await.unwrap();
+        session.finish().await.unwrap();
+        session.read_head().await.unwrap();
+        session.write_head(200, &Fields::default(), Framing::Chunked, b"now");
+        session.write_content(b"all").await.unwrap();
+        session.finish().await.unwrap();
+        assert!(!session.is_reusable());
+        session.linger().await;
+        let mut seen = String::new();
+        client.read_to_string(&mut seen).await.unwrap();
+        let first = "HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: 9\r\nConnection: keep-alive\r\n\r\n";
+        assert_eq!(seen, format!("{first}HTTP/1.1 200 OK\r\nDate: now\r\nConnection: close\r\n\r\nall"));
+    }
+
+    #[tokio::test]
+    async fn missing_content_is_no_clean_end() {
+        let (mut session, mut client) = session();
+        client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        session.read_head().await.unwrap();
+        session.write_head(200, &Fields::default(), Framing::Length(9), b"now");
+        session.write_content(b"half").await.unwrap();
+        assert!(session.finish().await.is_err() && !session.is_reusable());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_heads_and_slow_content_are_cut() {
+        let (mut session, client) = session();
+        let began = Instant::now();
+        assert!(matches!(session.read_head().await, Err(Unread::Closed)));
+        assert_eq!(began.elapsed().as_secs(), KEEP_ALIVE.as_secs());
+        drop(client);
+
+        let (mut session, mut client) = self::session();
+        let trickle = tokio::spawn(async move {
+            for &byte in b"GET / HTTP/1.1\r\nHost: a-name-that-comes-a-byte-a-second\r\n\r\n" {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                if client.write_all(&[byte]).await.is_err() {
+                    break;
+                }
+            }
+        });
+        let began = Instant::now();
+        assert!(matches!(session.read_head().await, Err(Unread::Late)));
+        assert_eq!(began.elapsed().as_secs(), 16);
+        drop(session);
+        trickle.await.unwrap();
+
+        let (mut session, mut client) = self::session();
+        client.write_all(b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhel").await.unwrap();
+        session.read_head().await.unwrap();
+        assert_eq!(session.read_content().await.unwrap().unwrap(), "hel");
+        assert!(matches!(session.read_content().await, Err(Broken::Io(error)) if error.kind() == io::ErrorKind::TimedOut));
+        assert!(!session.is_reusable());
+    }
+
+    #[tokio::test]
+    async fn heads_have_a_size() {
+        for (text, status) in
+            [(b"a".repeat(head::LARGEST + 1), 414), ([b"GET / HTTP/1.1\r\nA: ".to_vec(), b"a".repeat(head::LARGEST)].concat(), 431)]
+        {
+            let (mut session, mut client) = session();
+            client.write_all(&text).await.unwrap();
+            assert!(matches!(session.read_head().await, Err(Unread::Refused(refusal)) if refusal.0 == status));
+        }
+    }
+}
