@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::load::{Files, variable};
 use super::watched::content_of;
-use crate::document::{Fields, Node, Problems};
+use crate::document::{Fields, Node, Problems, text};
 use crate::functions::{Alias, FunctionSettings, Runtime, Version};
 
 /// Reads `functions`.
@@ -112,7 +112,7 @@ fn find(program: &str) -> Option<PathBuf> {
 }
 
 fn code(node: &Node, runtime: Option<Runtime>, files: &Files, problems: &mut Problems) -> Option<PathBuf> {
-    let path = files.beside(node, node.scalar()?);
+    let path = files.beside(node, text(node, "`codeUri`", problems)?);
     if !path.is_dir() {
         problems.error(node, format!("{} is no directory", path.display())).help("`codeUri` is the directory of the function's code");
         return None;

@@ -62,7 +62,7 @@ impl Reader<'_> {
         let mut schema = Map::new();
         for entry in node.entries() {
             let value = match entry.key.as_str() {
-                "properties" | "patternProperties" | "definitions" | "dependencies" => {
+                "properties" | "patternProperties" | "definitions" | "dependencies" if entry.node.is_object() => {
                     let members = entry.node.entries().iter();
                     members.map(|member| (member.key.clone(), self.schema(&member.node, api, problems))).collect()
                 }

@@ -127,6 +127,7 @@ impl Reader<'_> {
         let Some(body) = operation.get("requestBody").and_then(|body| self.resolve(body, problems)) else { return };
         entries(Some(&body), "a request body", problems);
         for entry in entries(body.get("content"), "`content`", problems) {
+            entries(Some(&entry.node), "a media type's content", problems);
             if let Some(schema) = entry.node.get("schema") {
                 let name = self.model(schema, &model_name(label, &entry.key), api, problems);
                 models.insert(media_type(&entry.key), name);
