@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::authorizers::{self, Authorizers};
 use super::aws_call::AwsCall;
+use super::ceilings;
 use super::compile_release::{Models, Side, body_models};
 use super::subscriptions::{ApiKeys, account_throttle, usage_plans};
 use super::{Canary, Snapshot, Stage};
@@ -21,6 +22,9 @@ use crate::store::{Bucket, Caches, Circuits, Clock, QuotaStore, RateStore};
 
 /// Compiles everything, or says what stands in the way. Opens nothing and reads no clock.
 pub fn compile(account: &Account, means: &Means<'_>, problems: &mut Problems) -> Snapshot {
+    if account.aws_limits {
+        ceilings::check(account, problems);
+    }
     let mut snapshot = Snapshot { usage_plans: usage_plans(account), ..Snapshot::default() };
     let shared = Shared {
         api_keys: Arc::new(ApiKeys::new(account, means.quotas)),
@@ -33,9 +37,6 @@ pub fn compile(account: &Account, means: &Means<'_>, problems: &mut Problems) ->
         let stages: Vec<Arc<Stage>> =
             api.stages.iter().map(|stage| Arc::new(compile_stage(account, api, stage, &models, &shared, problems))).collect();
         never_valid(&stages, problems);
-        if account.aws_limits {
-            too_large(api, problems);
-        }
         without_credentials(account, api, &stages, problems);
         snapshot.stages.extend(stages.iter().cloned());
         let named = stages.into_iter().map(|stage| (stage.release.facts.stage.clone(), stage));
@@ -57,22 +58,6 @@ pub fn compile(account: &Account, means: &Means<'_>, problems: &mut Problems) ->
 
 fn find(stages: &[Arc<Stage>], api_id: &str, name: &str) -> Option<Arc<Stage>> {
     stages.iter().find(|stage| &*stage.release.facts.api_id == api_id && &*stage.release.facts.stage == name).cloned()
-}
-
-/// The largest mapping template that API Gateway takes, in bytes.
-const AWS_TEMPLATE: usize = 300 << 10;
-
-fn too_large(api: &ApiWithStages, problems: &mut Problems) {
-    let methods = api.api.resources.iter().flat_map(|resource| &resource.methods);
-    for integration in methods.filter_map(|method| method.integration.as_ref()) {
-        let responses = integration.value.responses.iter().flat_map(|response| &response.response_templates);
-        for (name, template) in integration.value.request_templates.iter().chain(responses) {
-            if template.size() > AWS_TEMPLATE {
-                let message = format!("the mapping template `{name}` has {} bytes; API Gateway takes {AWS_TEMPLATE}", template.size());
-                problems.spanned(Severity::Error, integration, message);
-            }
-        }
-    }
 }
 
 /// An address that is invalid on one stage answers 500 there; one that is invalid on all of them is a mistake. What another program's

@@ -3,6 +3,7 @@
 pub mod addresses;
 mod authorizers;
 mod aws_call;
+mod ceilings;
 mod compile;
 mod compile_release;
 pub mod endpoint_uri;
