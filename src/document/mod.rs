@@ -5,6 +5,7 @@ mod json;
 mod node;
 mod parse;
 mod problem;
+mod written;
 mod yaml;
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::written;
+
 /// A file's text and the name under which the user knows it.
 #[derive(Debug)]
 pub struct Source {
@@ -77,7 +79,7 @@ pub struct Node {
     pub span: Span,
     /// In which file.
     pub source: Arc<Source>,
-    /// For a string: whether it stands in a block (`|`, `>`), whose lines begin below its indicator.
+    /// For a string: whether it stands in a block (`|`, `>`), which knows neither quotes nor escapes.
     pub block: bool,
 }
 
@@ -182,26 +184,16 @@ impl Node {
         self.source.position(self.span.start)
     }
 
-    /// The byte of the file at which a place *inside this string* stands: exact for literal blocks and for strings of one line without
-    /// escapes before it, the right line for the rest.
+    /// The byte of the file at which a place *inside this string* stands: exact however the string is written; its beginning where it is not
+    /// written there at all.
     #[must_use]
     pub fn offset_in_text(&self, place: Position) -> usize {
-        let start = self.position();
-        if !self.block {
-            let quoted = self.source.text.get(self.span.start..).is_some_and(|text| text.starts_with(['"', '\'']));
-            let column = if place.line == 1 { start.column + usize::from(quoted) } else { 1 };
-            let line = (start.line + place.line - 1).min(self.source.position(self.span.end).line);
-            return self.source.offset(Position { line, column: column + place.column - 1 });
-        }
         let written = self.source.text.get(self.span.start..self.span.end).unwrap_or_default();
-        let first = start.line + usize::from(written.starts_with(['|', '>']));
-        let body = (first..).take(written.matches('\n').count() + 1).map(|line| self.source.line(line));
-        let indent = body
-            .filter(|line| !line.trim().is_empty())
-            .map(|line| line.len() - line.trim_start_matches(' ').len())
-            .next()
-            .unwrap_or_default();
-        self.source.offset(Position { line: first + place.line - 1, column: indent + place.column })
+        let value = self.scalar().unwrap_or_default();
+        let line_start = value.split_inclusive('\n').take(place.line - 1).map(str::len).sum::<usize>();
+        let line = value.get(line_start..).unwrap_or_default();
+        let byte = line_start + line.char_indices().nth(place.column - 1).map_or(line.len(), |(at, _)| at);
+        written::offset(written, self.block, value, byte).map_or(self.span.start, |offset| self.span.start + offset)
     }
 
     /// The same as JSON. A number that JSON cannot hold stays its text.
