@@ -40,12 +40,26 @@ enum Function {
     Average,
 }
 
+impl Step {
+    /// Whether the step leads to one value at most.
+    const fn is_definite(&self, leaf: bool) -> bool {
+        match self {
+            Self::Property(_) | Self::Index(_) | Self::Function(_) => true,
+            Self::Properties(_) => leaf,
+            _ => false,
+        }
+    }
+}
+
 /// Why a path gives nothing but an end to the rendering.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
     /// It is no path.
     #[error("`{0}` is no JSONPath")]
     Malformed(String),
+    /// A filter stands where there is neither an object nor a list.
+    #[error("the JSONPath filters what is neither an object nor a list")]
+    Primitive,
     /// It visits too much.
     #[error("the JSONPath visits more than {VISITED} values")]
     TooMuch,
@@ -60,24 +74,25 @@ impl JsonPath {
         parse::path(text).map(|steps| Self { steps }).ok_or_else(|| PathError::Malformed(text.chars().take(80).collect()))
     }
 
-    /// Whether the path can give only one value.
-    #[must_use]
-    pub fn is_definite(&self) -> bool {
-        self.steps.iter().all(|step| matches!(step, Step::Property(_) | Step::Properties(_) | Step::Index(_) | Step::Function(_)))
-    }
-
     /// The value at the path; nothing where a definite path leads nowhere.
     ///
     /// # Errors
     /// When it visits too many values.
     pub fn find<'r>(&self, root: &Value<'r>) -> Result<Option<Value<'r>>, PathError> {
-        let mut search = Search { visited: 0 };
+        self.search(root, &mut Search { visited: 0, root: root.clone() })
+    }
+
+    /// The same as a part of a larger search.
+    fn search<'r>(&self, root: &Value<'r>, search: &mut Search<'r>) -> Result<Option<Value<'r>>, PathError> {
         let (functions, steps) = match self.steps.split_last() {
             Some((Step::Function(function), before)) => (Some(*function), before),
             _ => (None, self.steps.as_slice()),
         };
-        let definite = steps.iter().all(|step| matches!(step, Step::Property(_) | Step::Properties(_) | Step::Index(_)));
-        let found = if definite { search.one(root, steps)? } else { search.many(root, steps)?.map(Value::json_list) };
+        let found = if steps.iter().enumerate().all(|(index, step)| step.is_definite(index + 1 == steps.len())) {
+            search.one(root, steps)?
+        } else {
+            search.many(root, steps)?.map(Value::json_list)
+        };
         Ok(match functions {
             Some(function) => found.and_then(|value| apply(function, &value)),
             None => found,
@@ -90,21 +105,30 @@ pub fn find<'r>(root: &Value<'r>, path: &str) -> Option<Value<'r>> {
     JsonPath::parse(path).ok()?.find(root).ok().flatten()
 }
 
-struct Search {
+struct Search<'r> {
     visited: usize,
+    /// What `$` stands for within a filter.
+    root: Value<'r>,
 }
 
-impl Search {
+impl<'r> Search<'r> {
     fn visit(&mut self, count: usize) -> Result<(), PathError> {
         self.visited += count;
         if self.visited > VISITED { Err(PathError::TooMuch) } else { Ok(()) }
     }
 
-    fn one<'r>(&mut self, root: &Value<'r>, steps: &[Step]) -> Result<Option<Value<'r>>, PathError> {
+    /// What definite steps lead to.
+    fn one(&mut self, root: &Value<'r>, steps: &[Step]) -> Result<Option<Value<'r>>, PathError> {
         let mut value = root.clone();
         for step in steps {
             self.visit(1)?;
-            match single(&value, step) {
+            let next = match (step, &value) {
+                (Step::Property(name), Value::Map(map)) => map.entries.borrow().named(name).cloned(),
+                (Step::Index(index), Value::List(list)) => element(&list.items.borrow(), *index),
+                (Step::Properties(names), Value::Map(map)) => Some(together(names, &map.entries.borrow())),
+                _ => None,
+            };
+            match next {
                 Some(next) => value = next,
                 None => return Ok(None),
             }
@@ -112,46 +136,98 @@ impl Search {
         Ok(Some(value))
     }
 
-    /// All values; nothing where a definite beginning leads nowhere.
-    fn many<'r>(&mut self, root: &Value<'r>, steps: &[Step]) -> Result<Option<Vec<Value<'r>>>, PathError> {
+    /// All that steps lead to; nothing where a definite beginning leads nowhere.
+    fn many(&mut self, root: &Value<'r>, steps: &[Step]) -> Result<Option<Vec<Value<'r>>>, PathError> {
         let mut values = vec![root.clone()];
-        let mut definite = true;
-        for step in steps {
+        let mut place = Place { definite: true, leaf: false, scanned: false };
+        for (index, step) in steps.iter().enumerate() {
+            place.leaf = index + 1 == steps.len();
             let mut next = Vec::new();
             for value in &values {
-                self.expand(value, step, &mut next)?;
+                if !self.expand(value, step, place, &mut next)? {
+                    return Ok(None);
+                }
             }
-            definite = definite && matches!(step, Step::Property(_) | Step::Index(_));
-            if definite && next.is_empty() {
-                return Ok(None);
-            }
+            place.definite = place.definite && step.is_definite(place.leaf);
+            place.scanned = matches!(step, Step::Descend);
             values = next;
         }
         Ok(Some(values))
     }
 
-    fn expand<'r>(&mut self, value: &Value<'r>, step: &Step, out: &mut Vec<Value<'r>>) -> Result<(), PathError> {
+    /// Takes a step from a value. False: what the value is ends the whole search, because the steps so far were definite.
+    fn expand(&mut self, value: &Value<'r>, step: &Step, place: Place, out: &mut Vec<Value<'r>>) -> Result<bool, PathError> {
         let before = out.len();
-        match (step, value) {
-            (Step::Wildcard, Value::List(list)) => out.extend(list.items.borrow().iter().cloned()),
-            (Step::Wildcard, Value::Map(map)) => out.extend(map.entries.borrow().values().cloned()),
-            (Step::Indexes(indexes), _) => out.extend(indexes.iter().filter_map(|index| single(value, &Step::Index(*index)))),
-            (Step::Slice(from, to), Value::List(list)) => out.extend(slice(&list.items.borrow(), *from, *to)),
-            (Step::Filter(filter), Value::List(list)) => {
+        let goes_on = match (step, value) {
+            (Step::Property(name), Value::Map(map)) => {
+                let found = map.entries.borrow().named(name).cloned();
+                let goes_on = found.is_some() || place.leaf || !place.definite;
+                out.extend(found);
+                goes_on
+            }
+            (Step::Properties(names), Value::Map(map)) => {
+                properties(names, &map.entries.borrow(), place, out);
+                true
+            }
+            (Step::Index(index), Value::List(list)) => {
+                out.extend(element(&list.items.borrow(), *index));
+                true
+            }
+            (Step::Indexes(indexes), Value::List(list)) => {
+                let items = list.items.borrow();
+                out.extend(indexes.iter().filter_map(|index| element(&items, *index)));
+                true
+            }
+            (Step::Slice(from, to), Value::List(list)) => {
+                out.extend(slice(&list.items.borrow(), *from, *to));
+                true
+            }
+            (Step::Property(_) | Step::Properties(_) | Step::Index(_) | Step::Indexes(_) | Step::Slice(..), _) => !place.definite,
+            (Step::Wildcard, Value::List(list)) => {
+                out.extend(list.items.borrow().iter().cloned());
+                true
+            }
+            (Step::Wildcard, Value::Map(map)) => {
+                out.extend(map.entries.borrow().values().cloned());
+                true
+            }
+            (Step::Filter(filter), _) => {
+                self.filter(value, filter, place, out)?;
+                true
+            }
+            (Step::Descend, _) => {
+                self.descend(value, out)?;
+                true
+            }
+            (Step::Wildcard | Step::Function(_), _) => true,
+        };
+        self.visit(out.len() - before + 1)?;
+        Ok(goes_on)
+    }
+
+    fn filter(&mut self, value: &Value<'r>, filter: &Filter, place: Place, out: &mut Vec<Value<'r>>) -> Result<(), PathError> {
+        match value {
+            // A deep scan asks a list itself before it asks its elements, which it comes to anyway.
+            Value::List(_) if place.scanned && !filter.holds(value, self)? => {}
+            Value::List(list) => {
                 let items = list.items.borrow();
                 self.visit(items.len())?;
-                out.extend(items.iter().filter(|item| filter.holds(item)).cloned());
+                for item in items.iter() {
+                    if filter.holds(item, self)? {
+                        out.push(item.clone());
+                    }
+                }
             }
-            (Step::Filter(filter), Value::Map(_)) if filter.holds(value) => out.push(value.clone()),
-            (Step::Descend, _) => self.descend(value, out)?,
-            // A property of a list's elements: Jayway looks into each of them when the path is indefinite already.
-            _ => out.extend(single(value, step)),
+            Value::Map(_) if filter.holds(value, self)? => out.push(value.clone()),
+            Value::Map(_) => {}
+            _ if place.definite => return Err(PathError::Primitive),
+            _ => {}
         }
-        self.visit(out.len() - before + 1)
+        Ok(())
     }
 
     /// Breadth by breadth would change the order; a stack of our own keeps it without using the call stack.
-    fn descend<'r>(&mut self, value: &Value<'r>, out: &mut Vec<Value<'r>>) -> Result<(), PathError> {
+    fn descend(&mut self, value: &Value<'r>, out: &mut Vec<Value<'r>>) -> Result<(), PathError> {
         let mut stack = vec![value.clone()];
         while let Some(value) = stack.pop() {
             self.visit(1)?;
@@ -170,21 +246,33 @@ impl Search {
     }
 }
 
-fn single<'r>(value: &Value<'r>, step: &Step) -> Option<Value<'r>> {
-    match (step, value) {
-        (Step::Property(name), Value::Map(map)) => map.entries.borrow().named(name).cloned(),
-        (Step::Properties(names), Value::Map(map)) => {
-            let entries = map.entries.borrow();
-            let member = |name: &str| entries.named(name).map(|value| (Key::String(Text::from(name.to_owned())), value.clone()));
-            let found: Entries<'r> = names.iter().filter_map(|name| member(name)).collect();
-            Some(Value::map(found))
-        }
-        (Step::Index(index), Value::List(list)) => {
-            let items = list.items.borrow();
-            usize::try_from(*index).ok().and_then(|index| items.get(index)).cloned()
-        }
-        _ => None,
+/// Where a step stands.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Every step before it can lead to one value only.
+    definite: bool,
+    /// It is the last one.
+    leaf: bool,
+    /// It comes directly behind `..`.
+    scanned: bool,
+}
+
+/// `['a','b']`: at the end one map of both, before other steps each of them. A deep scan wants both in one map.
+fn properties<'r>(names: &[Box<str>], entries: &Entries<'r>, place: Place, out: &mut Vec<Value<'r>>) {
+    if !place.leaf {
+        out.extend(names.iter().filter_map(|name| entries.named(name).cloned()));
+    } else if !place.scanned || names.iter().all(|name| entries.named(name).is_some()) {
+        out.push(together(names, entries));
     }
+}
+
+fn together<'r>(names: &[Box<str>], entries: &Entries<'r>) -> Value<'r> {
+    let member = |name: &str| entries.named(name).map(|value| (Key::String(Text::from(name.to_owned())), value.clone()));
+    Value::map(names.iter().filter_map(|name| member(name)).collect())
+}
+
+fn element<'r>(items: &[Value<'r>], index: i64) -> Option<Value<'r>> {
+    usize::try_from(index).ok().and_then(|index| items.get(index)).cloned()
 }
 
 fn slice<'r>(items: &[Value<'r>], from: Option<i64>, to: Option<i64>) -> Vec<Value<'r>> {

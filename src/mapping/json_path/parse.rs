@@ -15,13 +15,9 @@ pub(super) fn path(text: &str) -> Option<Vec<Step>> {
     if text.is_empty() || text.len() > LENGTH {
         return None;
     }
-    let mut cursor = Cursor { text, at: 0, depth: 0 };
-    if !cursor.eat("$") && !cursor.eat("@") && !text.starts_with('[') {
-        let step = cursor.name()?;
-        let mut steps = vec![Step::Property(step)];
-        steps.extend(cursor.steps()?);
-        return cursor.rest().is_empty().then_some(steps);
-    }
+    // What does not begin with `$` is read as if `$.` stood before it: `.a` is a deep scan then.
+    let text = if text.starts_with(['$', '@']) { text.to_owned() } else { format!("$.{text}") };
+    let mut cursor = Cursor { text: &text, at: 1, depth: 0, in_filter: false };
     let steps = cursor.steps()?;
     cursor.rest().is_empty().then_some(steps)
 }
@@ -30,6 +26,8 @@ struct Cursor<'t> {
     text: &'t str,
     at: usize,
     depth: usize,
+    /// Within a filter, where operators end a name.
+    in_filter: bool,
 }
 
 impl<'t> Cursor<'t> {
@@ -55,7 +53,8 @@ impl<'t> Cursor<'t> {
     }
 
     fn name(&mut self) -> Option<Box<str>> {
-        let name = self.take(|c| !".[]()' ,=!<>&|~".contains(c));
+        let ends = if self.in_filter { ".[]()' ,=!<>&|~" } else { ".[( " };
+        let name = self.take(|c| !ends.contains(c));
         (!name.is_empty()).then(|| name.into())
     }
 
@@ -69,7 +68,10 @@ impl<'t> Cursor<'t> {
                 }
                 steps.push(if self.eat("*") { Step::Wildcard } else { Step::Property(self.name()?) });
             } else if self.eat(".") {
-                steps.push(self.dotted()?);
+                // `$.[0]` is `$[0]`.
+                if !self.rest().starts_with('[') {
+                    steps.push(self.dotted()?);
+                }
             } else if self.eat("[") {
                 steps.push(self.bracket()?);
             } else {
@@ -106,7 +108,9 @@ impl<'t> Cursor<'t> {
             if !self.eat("(") {
                 return None;
             }
+            let around = std::mem::replace(&mut self.in_filter, true);
             let filter = self.either()?;
+            self.in_filter = around;
             self.blanks();
             if !self.eat(")") {
                 return None;
@@ -166,7 +170,11 @@ impl<'t> Cursor<'t> {
         if self.eat(":") {
             self.blanks();
             let to = if self.rest().starts_with(']') { None } else { Some(self.integer()?) };
-            return Some(Step::Slice(first, to));
+            // What the service's slices say of steps is that they are not looked at.
+            if self.eat(":") {
+                self.integer();
+            }
+            return (first.is_some() || to.is_some()).then_some(Step::Slice(first, to));
         }
         let mut indexes = vec![first?];
         while self.eat(",") {
@@ -261,6 +269,9 @@ impl<'t> Cursor<'t> {
         let rest = self.rest();
         if self.eat("@") {
             return self.steps().map(|steps| Operand::Path(JsonPath { steps }));
+        }
+        if self.eat("$") {
+            return self.steps().map(|steps| Operand::Root(JsonPath { steps }));
         }
         if rest.starts_with(['\'', '"']) {
             return self.quoted().map(Operand::Text);
