@@ -6,23 +6,52 @@ use std::rc::Rc;
 use num_bigint::BigInt;
 
 use super::ast::Operator;
+use super::decimal::Decimal;
 use super::value::Value;
 
 /// Digits that a big number may have.
 const DIGITS: u64 = 1000;
 
 /// The result of an arithmetic operator; nothing where there is none.
-pub(super) fn calculate<'r>(operator: Operator, left: &Value<'r>, right: &Value<'r>) -> Option<Value<'r>> {
-    match (left, right) {
+///
+/// # Errors
+/// Where Java throws.
+pub(super) fn calculate<'r>(operator: Operator, left: &Value<'r>, right: &Value<'r>) -> Result<Option<Value<'r>>, String> {
+    Ok(match (left, right) {
         (Value::Integer(a), Value::Integer(b)) => integers(operator, *a, *b),
-        _ if left.is_number() && right.is_number() => {
-            if [left, right].iter().any(|side| matches!(side, Value::Double(_) | Value::Decimal(_))) {
-                doubles(operator, as_double(left), as_double(right))
-            } else {
-                big(operator, &as_big(left)?, &as_big(right)?)
-            }
-        }
-        _ => None,
+        _ if !left.is_number() || !right.is_number() => None,
+        _ => match base(left, right) {
+            Base::Whole => match (as_big(left), as_big(right)) {
+                (Some(a), Some(b)) => big(operator, &a, &b)?,
+                _ => None,
+            },
+            Base::Double => doubles(operator, as_double(left), as_double(right)),
+            Base::Decimal => match (as_decimal(left), as_decimal(right)) {
+                (Some(_), Some(b)) if matches!(operator, Operator::Divide | Operator::Remainder) && b.is_zero() => None,
+                (Some(_), Some(_)) if operator == Operator::Remainder => return Err("decimals have no remainder".to_owned()),
+                (Some(a), Some(b)) => Decimal::calculate(operator, &a, &b).map(|result| Value::Decimal(result.to_string().into())),
+                _ => None,
+            },
+        },
+    })
+}
+
+/// What two numbers are calculated as.
+enum Base {
+    Whole,
+    Double,
+    Decimal,
+}
+
+fn base(left: &Value<'_>, right: &Value<'_>) -> Base {
+    let any = |fits: fn(&Value<'_>) -> bool| fits(left) || fits(right);
+    let fraction = any(|side| matches!(side, Value::Double(_)));
+    if any(|side| matches!(side, Value::Decimal(_))) || fraction && any(|side| matches!(side, Value::BigInteger(_))) {
+        Base::Decimal
+    } else if fraction {
+        Base::Double
+    } else {
+        Base::Whole
     }
 }
 
@@ -30,13 +59,15 @@ fn integers<'r>(operator: Operator, a: i64, b: i64) -> Option<Value<'r>> {
     let result = match operator {
         Operator::Add => a.checked_add(b),
         Operator::Subtract => a.checked_sub(b),
+        Operator::Multiply if b == -1 => Some(a.wrapping_neg()),
         Operator::Multiply => a.checked_mul(b),
         Operator::Divide | Operator::Remainder if b == 0 => return None,
-        Operator::Divide => a.checked_div(b),
+        // Java sees no overflow in these two.
+        Operator::Divide => Some(a.wrapping_div(b)),
         Operator::Remainder => Some(a.checked_rem(b).unwrap_or(0)),
         _ => return None,
     };
-    result.map(Value::Integer).or_else(|| big(operator, &a.into(), &b.into()))
+    result.map(Value::Integer).or_else(|| big(operator, &a.into(), &b.into()).ok().flatten())
 }
 
 fn doubles<'r>(operator: Operator, a: f64, b: f64) -> Option<Value<'r>> {
@@ -52,22 +83,23 @@ fn doubles<'r>(operator: Operator, a: f64, b: f64) -> Option<Value<'r>> {
     Some(Value::Double(result))
 }
 
-fn big<'r>(operator: Operator, a: &BigInt, b: &BigInt) -> Option<Value<'r>> {
+fn big<'r>(operator: Operator, a: &BigInt, b: &BigInt) -> Result<Option<Value<'r>>, String> {
     // A decimal digit is a little more than three bits.
     if a.bits() + b.bits() > DIGITS * 4 {
-        return None;
+        return Ok(None);
     }
     let zero = BigInt::ZERO;
     let result = match operator {
         Operator::Add => a + b,
         Operator::Subtract => a - b,
         Operator::Multiply => a * b,
-        Operator::Divide | Operator::Remainder if *b == zero => return None,
+        Operator::Divide | Operator::Remainder if *b == zero => return Ok(None),
         Operator::Divide => a / b,
-        Operator::Remainder => a % b,
-        _ => return None,
+        Operator::Remainder if *b < zero => return Err("the remainder of a negative number is asked for".to_owned()),
+        Operator::Remainder => ((a % b) + b) % b,
+        _ => return Ok(None),
     };
-    Some(whole(result))
+    Ok(Some(whole(result)))
 }
 
 /// A whole number in its smallest form.
@@ -85,6 +117,17 @@ pub(super) fn as_double(value: &Value<'_>) -> f64 {
     }
 }
 
+fn as_decimal(value: &Value<'_>) -> Option<Decimal> {
+    match value {
+        Value::Double(number) => Decimal::exact(*number),
+        Value::Decimal(text) => Decimal::parse(text),
+        // `BigDecimal(double)`, also for whole numbers that a double does not hold.
+        Value::Integer(number) => Decimal::exact(*number as f64),
+        Value::BigInteger(number) => Some((&**number).into()),
+        _ => None,
+    }
+}
+
 fn as_big(value: &Value<'_>) -> Option<BigInt> {
     match value {
         Value::Integer(number) => Some((*number).into()),
@@ -97,9 +140,10 @@ fn as_big(value: &Value<'_>) -> Option<BigInt> {
 pub(super) fn compare(left: &Value<'_>, right: &Value<'_>) -> Option<Ordering> {
     match (left, right) {
         (Value::Integer(a), Value::Integer(b)) => Some(a.cmp(b)),
-        _ if left.is_number() && right.is_number() => match (as_big(left), as_big(right)) {
-            (Some(a), Some(b)) => Some(a.cmp(&b)),
-            _ => as_double(left).partial_cmp(&as_double(right)),
+        _ if left.is_number() && right.is_number() => match base(left, right) {
+            Base::Whole => Some(as_big(left)?.cmp(&as_big(right)?)),
+            Base::Double => as_double(left).partial_cmp(&as_double(right)),
+            Base::Decimal => as_decimal(left)?.compare(&as_decimal(right)?),
         },
         _ => None,
     }
@@ -107,7 +151,18 @@ pub(super) fn compare(left: &Value<'_>, right: &Value<'_>) -> Option<Ordering> {
 
 /// `==`: numbers by value, equal kinds as Java's `equals`, different kinds by their texts.
 pub(super) fn equal<'r>(left: &Value<'r>, right: &Value<'r>) -> bool {
-    equal_within(left, right, &mut { COMPARED })
+    if let (Value::String(a), Value::String(b)) = (left, right) {
+        return a == b;
+    }
+    if let Some(order) = compare(left, right) {
+        return order == Ordering::Equal;
+    }
+    if left.kind() == right.kind() { same(left, right) } else { left.as_text() == right.as_text() }
+}
+
+/// Java's `equals`: the kinds must agree, too, also within collections.
+pub(super) fn same<'r>(left: &Value<'r>, right: &Value<'r>) -> bool {
+    same_within(left, right, &mut { COMPARED })
 }
 
 /// Values of two collections that are compared before they count as different.
@@ -115,35 +170,36 @@ const COMPARED: usize = 200_000;
 /// What one comparison of two collections within each other costs of that, so that depth is bounded, too.
 const NESTED: usize = 500;
 
-fn equal_within<'r>(left: &Value<'r>, right: &Value<'r>, budget: &mut usize) -> bool {
-    let cost = if left.kind() == 6 || left.kind() == 7 { NESTED } else { 1 };
+fn same_within<'r>(left: &Value<'r>, right: &Value<'r>, budget: &mut usize) -> bool {
+    let cost = if matches!(left, Value::List(_) | Value::Map(_)) { NESTED } else { 1 };
     match budget.checked_sub(cost) {
         Some(rest) => *budget = rest,
         None => return false,
     }
-    if let (Value::String(a), Value::String(b)) = (left, right) {
-        return a == b;
-    }
-    if let Some(order) = compare(left, right) {
-        return order == Ordering::Equal;
-    }
     match (left, right) {
+        (Value::Null, Value::Null) => true,
         (Value::Boolean(a), Value::Boolean(b)) => a == b,
+        (Value::Integer(a), Value::Integer(b)) => a == b,
+        (Value::BigInteger(a), Value::BigInteger(b)) => a == b,
+        (Value::Double(a), Value::Double(b)) => a == b,
+        // Also the number of digits counts.
+        (Value::Decimal(a), Value::Decimal(b)) => a == b,
+        (Value::String(a), Value::String(b)) => a == b,
+        (Value::Entry(a), Value::Entry(b)) => a.key == b.key && same_within(&a.value(), &b.value(), budget),
         (Value::List(a), Value::List(b)) => {
             if Rc::ptr_eq(a, b) {
                 return true;
             }
             let (a, b) = (a.items.borrow(), b.items.borrow());
-            a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| equal_within(a, b, budget))
+            a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| same_within(a, b, budget))
         }
         (Value::Map(a), Value::Map(b)) => {
             if Rc::ptr_eq(a, b) {
                 return true;
             }
             let (a, b) = (a.entries.borrow(), b.entries.borrow());
-            a.len() == b.len() && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| equal_within(value, other, budget)))
+            a.len() == b.len() && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| same_within(value, other, budget)))
         }
-        _ if left.kind() == right.kind() => left.kind() == 0,
-        _ => left.as_text() == right.as_text(),
+        _ => false,
     }
 }

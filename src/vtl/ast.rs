@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::error::ErrorKind;
 use super::parse::Names;
 
 /// A template, ready to be rendered any number of times.
@@ -50,16 +51,19 @@ pub(super) struct Node {
 pub(super) enum NodeKind {
     Text(Box<str>),
     Reference(Reference),
+    /// An escaped reference: evaluated, not printed.
+    Discard(Reference),
     Set(Reference, Expression),
     If(Vec<(Expression, Block)>, Option<Block>),
     Foreach(Slot, Expression, Block),
-    Break,
+    /// Ends the innermost loop, macro, block or `#evaluate`, or else the loop whose `$foreach` it is given.
+    Break(Option<Expression>),
     Stop,
     Call(Call),
     Define(Slot, Block),
     Evaluate(Expression),
-    /// `#parse` and `#include`: there are no other files.
-    Resource,
+    /// What fails wherever it is rendered: `#parse` and `#include`, for there are no other files.
+    Fails(ErrorKind, &'static str),
 }
 
 /// A macro call, or text that looks like one.
@@ -67,6 +71,8 @@ pub(super) enum NodeKind {
 pub(super) struct Call {
     pub(super) name: Box<str>,
     pub(super) arguments: Vec<Expression>,
+    /// Whether an argument is a bare word, which is an error only if there is such a macro.
+    pub(super) has_words: bool,
     /// What is printed where no macro has the name.
     pub(super) text: Box<str>,
     /// What a block call holds, and the variable under which the macro sees it.
@@ -90,13 +96,15 @@ pub(super) enum Part {
 
 #[derive(Debug)]
 pub(super) enum Expression {
+    /// What looks like a reference and is none: it has no value, not even the empty string.
+    Nothing,
     Boolean(bool),
     Integer(i64),
     BigInteger(Box<num_bigint::BigInt>),
     Double(f64),
     String(Box<str>),
-    /// A string with references or directives in it.
-    Interpolated(Block),
+    /// A string with references or directives in it, and whether the last sign of what it gives is to be taken off.
+    Interpolated(Block, bool),
     Reference(Reference),
     List(Vec<Self>),
     Range(Box<Self>, Box<Self>),

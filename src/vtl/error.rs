@@ -28,9 +28,10 @@ pub struct Error {
 }
 
 impl Error {
-    /// An error at a byte of a text.
+    /// An error at a byte of a text, or at the character that it falls into: escapes in a string put what stands behind them a little before
+    /// where it is written.
     pub(super) fn at(kind: ErrorKind, text: &str, offset: usize, message: impl Into<String>) -> Self {
-        let before = text.get(..offset).unwrap_or(text);
+        let before = text.get(..text.floor_char_boundary(offset)).unwrap_or(text);
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         Self { kind, line, column, message: message.into() }

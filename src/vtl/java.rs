@@ -71,6 +71,22 @@ pub(super) fn replace(text: &str, old: &str, new: &str) -> Result<String, String
     Ok(text.replace(old, new))
 }
 
+/// `String.replaceFirst`.
+pub(super) fn replace_first(text: &str, old: &str, new: &str) -> Result<String, String> {
+    Ok(pattern(old)?.replace(text, replacement(new)?).into_owned())
+}
+
+/// `String.matches`: the whole text.
+pub(super) fn matches(text: &str, whole: &str) -> Result<bool, String> {
+    pattern(whole)?;
+    Ok(pattern(&format!("^(?:{whole})$"))?.is_match(text))
+}
+
+/// Refuses a string that would be too long.
+pub(super) fn checked(length: usize) -> Result<(), String> {
+    if length > STRING { Err(too_long()) } else { Ok(()) }
+}
+
 /// `String.replaceAll`. The result's size and the clock are looked at on the way: a short text can grow long, and a search for each
 /// match can walk the rest of the text.
 pub(super) fn replace_all(text: &str, old: &str, new: &str, watch: &Watch<'_>) -> Result<String, String> {
@@ -145,56 +161,6 @@ pub(super) fn split<'r>(text: &str, separator: &str, limit: i64, watch: &Watch<'
         }
     }
     Ok(pieces.into_iter().map(|piece| Value::text(piece.to_owned())).collect())
-}
-
-/// A field of `String.format` may be this wide.
-const WIDTH: usize = 1000;
-
-/// `String.format` with the conversions `%s`, `%d`, `%f`, `%x`, `%b`, `%n` and `%%`, widths and precisions.
-pub(super) fn format(text: &str, arguments: &[Value<'_>]) -> Result<String, String> {
-    let mut out = String::new();
-    let mut arguments = arguments.iter();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('%') {
-        out.push_str(before);
-        let end = after.find(|c: char| c.is_ascii_alphabetic() || c == '%').ok_or("a conversion is not complete")?;
-        let (flags, behind) = after.split_at(end);
-        let conversion = behind.chars().next().unwrap_or('%');
-        rest = behind.get(conversion.len_utf8()..).unwrap_or_default();
-        match conversion {
-            '%' => out.push('%'),
-            'n' => out.push('\n'),
-            _ => out.push_str(&field(flags, conversion, arguments.next().ok_or("an argument is missing")?)?),
-        }
-    }
-    out.push_str(rest);
-    Ok(out)
-}
-
-fn field(flags: &str, conversion: char, value: &Value<'_>) -> Result<String, String> {
-    let digits = flags.trim_start_matches(['-', '0', '+', ',', ' ']);
-    let (width, precision) = digits.split_once('.').map_or((digits, None), |(width, precision)| (width, Some(precision)));
-    let number = |text: &str| {
-        if text.is_empty() { Ok(0) } else { text.parse::<usize>().ok().filter(|number| *number <= WIDTH).ok_or("a width is no number") }
-    };
-    let (width, precision) = (number(width)?, precision.map(number).transpose()?);
-    let text = match (conversion, value) {
-        ('s', value) => value.to_text().chars().take(precision.unwrap_or(usize::MAX)).collect(),
-        ('b', value) => matches!(value, Value::Boolean(true)).to_string(),
-        ('d', Value::Integer(_) | Value::BigInteger(_)) => value.to_text(),
-        ('x', Value::Integer(number)) => format!("{number:x}"),
-        ('f', value) if value.is_number() => format!("{:.*}", precision.unwrap_or(6), super::arithmetic::as_double(value)),
-        _ => return Err(format!("`%{conversion}` does not fit its argument")),
-    };
-    let missing = width.saturating_sub(text.chars().count());
-    Ok(if flags.starts_with('-') {
-        text + &" ".repeat(missing)
-    } else if flags.starts_with('0') && conversion != 's' {
-        let (sign, magnitude) = text.strip_prefix('-').map_or(("", text.as_str()), |magnitude| ("-", magnitude));
-        format!("{sign}{}{magnitude}", "0".repeat(missing))
-    } else {
-        " ".repeat(missing) + &text
-    })
 }
 
 #[cfg(test)]

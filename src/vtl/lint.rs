@@ -4,97 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::ast::{Block, Expression, Node, NodeKind, Part, Reference, Slot, Template};
 use super::error::{Error, ErrorKind};
-
-/// Methods that some kind of value has.
-const METHODS: &[&str] = &[
-    "add",
-    "addAll",
-    "base64Decode",
-    "base64Encode",
-    "booleanValue",
-    "byteValue",
-    "charAt",
-    "clear",
-    "compare",
-    "compareTo",
-    "compareToIgnoreCase",
-    "concat",
-    "contains",
-    "containsAll",
-    "containsKey",
-    "containsValue",
-    "doubleValue",
-    "endsWith",
-    "entrySet",
-    "equals",
-    "equalsIgnoreCase",
-    "escapeJavaScript",
-    "floatValue",
-    "format",
-    "get",
-    "getBytes",
-    "getCount",
-    "getIndex",
-    "getKey",
-    "getOrDefault",
-    "getValue",
-    "hasNext",
-    "hashCode",
-    "index",
-    "indexOf",
-    "intValue",
-    "intern",
-    "isEmpty",
-    "isFirst",
-    "isInfinite",
-    "isLast",
-    "isNaN",
-    "iterator",
-    "json",
-    "keySet",
-    "lastIndexOf",
-    "length",
-    "longValue",
-    "matches",
-    "max",
-    "min",
-    "params",
-    "parseBoolean",
-    "parseDouble",
-    "parseInt",
-    "parseJson",
-    "parseLong",
-    "path",
-    "put",
-    "putAll",
-    "putIfAbsent",
-    "remove",
-    "removeAll",
-    "replace",
-    "replaceAll",
-    "replaceFirst",
-    "retainAll",
-    "set",
-    "setValue",
-    "shortValue",
-    "signum",
-    "size",
-    "split",
-    "startsWith",
-    "subList",
-    "subSequence",
-    "substring",
-    "toArray",
-    "toCharArray",
-    "toLowerCase",
-    "toString",
-    "toUpperCase",
-    "trim",
-    "urlDecode",
-    "urlEncode",
-    "valueOf",
-    "values",
-];
+use super::methods::METHODS;
 
 /// References that exist without being set.
 const GIVEN: [&str; 7] = ["input", "util", "context", "stageVariables", "foreach", "velocityCount", "velocityHasNext"];
@@ -110,9 +20,11 @@ enum Kind {
 const UNESCAPED: &str =
     "this puts a text of the payload into JSON as it is: a quote in it breaks the JSON; `$util.escapeJavaScript(…)` escapes it";
 
-/// Whether a text holds `${name::name}`.
-fn is_placeholder(text: &str) -> bool {
-    text.split("${").skip(1).any(|rest| rest.split_once('}').is_some_and(|(name, _)| name.contains("::")))
+/// Where a text holds `${name::name}`.
+fn placeholder(text: &str) -> Option<usize> {
+    text.match_indices("${")
+        .map(|(at, _)| at)
+        .find(|at| text.get(*at..).and_then(|rest| rest.split_once('}')).is_some_and(|(name, _)| name.contains("::")))
 }
 
 impl Template {
@@ -226,8 +138,10 @@ impl Lint<'_> {
     fn node(&mut self, node: &Node, quoted: bool) {
         match &node.kind {
             NodeKind::Reference(reference) => self.printed(reference, quoted),
-            NodeKind::Text(text) if is_placeholder(text) => {
-                self.warn(node.at, "`${…::…}` is CloudFormation's, which nothing has replaced: it is printed as it stands".to_owned());
+            NodeKind::Text(text) if placeholder(text).is_some() => {
+                let written = self.template.text.get(node.at..).unwrap_or_default();
+                let at = node.at + placeholder(written).unwrap_or_default();
+                self.warn(at, "`${…::…}` is CloudFormation's, which nothing has replaced: it is printed as it stands".to_owned());
             }
             NodeKind::Set(target, value) => {
                 if !target.parts.is_empty() {
@@ -288,7 +202,7 @@ impl Lint<'_> {
         for part in &reference.parts {
             match part {
                 Part::Method(method, arguments) => {
-                    if !METHODS.contains(&&**method) {
+                    if METHODS.binary_search(&&**method).is_err() {
                         self.warn(reference.at, format!("there is no method `{method}`, so this is always empty"));
                     }
                     if let ("get" | "substring" | "charAt", [Expression::Integer(1..)]) = (&**method, arguments.as_slice()) {
@@ -308,7 +222,7 @@ impl Lint<'_> {
     fn expression(&mut self, expression: &Expression) {
         match expression {
             Expression::Reference(reference) => self.reference(reference),
-            Expression::Interpolated(block) => block.0.iter().for_each(|node| {
+            Expression::Interpolated(block, _) => block.0.iter().for_each(|node| {
                 if let NodeKind::Reference(reference) = &node.kind {
                     // Its place is within the string; the string's own line is near enough to find it.
                     self.reference(reference);

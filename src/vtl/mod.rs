@@ -4,6 +4,7 @@
 
 mod arithmetic;
 mod ast;
+mod decimal;
 mod error;
 mod java;
 mod limits;
@@ -20,6 +21,7 @@ mod value;
 mod visit;
 
 pub use ast::Template;
+pub use decimal::format_decimal;
 pub use error::{Error, ErrorKind};
 pub use java::format_double;
 pub use limits::{Clock, Limits, no_clock};
@@ -30,4 +32,4 @@ pub use render::Evaluated;
 pub use scope::{Empty, Given, Scope};
 pub use text::Text;
 pub use trace::Trace;
-pub use value::{List, Value};
+pub use value::{List, ListKind, Value};

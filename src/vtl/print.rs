@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::java::format_double;
 use super::limits::DEPTH;
-use super::value::Value;
+use super::value::{ListKind, Value};
 
 /// Printing stops here, in bytes, well beyond what any limit lets pass: values that share their parts can stand for texts without end.
 const PRINTED: usize = 16 << 20;
@@ -35,7 +35,8 @@ impl Value<'_> {
             return;
         }
         match self {
-            Self::Null | Self::Block(_) | Self::Given(_) | Self::Round(_) => {}
+            Self::Null | Self::Block(_) | Self::Given(_) => {}
+            Self::Round(_) => out.push_str("{}"),
             Self::Boolean(value) => out.push_str(if *value { "true" } else { "false" }),
             Self::Integer(value) => push_integer(*value, out),
             // Writing to a string cannot fail.
@@ -47,9 +48,9 @@ impl Value<'_> {
             Self::Entry(entry) => {
                 out.push_str(entry.key.text());
                 out.push('=');
-                entry.value.print_within(out, depth + 1);
+                entry.value().print_within(out, depth + 1);
             }
-            Self::List(list) if list.json => self.write_json(out, true),
+            Self::List(list) if list.kind == ListKind::Json => self.write_json(out, true),
             Self::List(list) => {
                 out.push('[');
                 for (index, item) in list.items.borrow().iter().enumerate() {

@@ -50,20 +50,42 @@ pub enum Value<'r> {
 #[derive(Clone, Copy)]
 pub struct Defined<'r>(pub(super) &'r Block);
 
-/// A list. One that came from JSON prints as JSON, any other as Java's lists do.
+/// A list, or what a template uses like one.
 #[derive(Default)]
 pub struct List<'r> {
     /// The elements.
     pub items: RefCell<Vec<Value<'r>>>,
-    /// Whether it came from JSON.
-    pub json: bool,
+    /// What kind of list it is.
+    pub kind: ListKind,
+}
+
+/// Kinds of lists.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ListKind {
+    /// One that a template made, which prints as Java's lists do.
+    #[default]
+    Java,
+    /// One that came from JSON, and prints as JSON.
+    Json,
+    /// What a map shows of itself: it prints as Java's lists do, and its elements have no places.
+    View,
+    /// An iterator: what is left of a list, the next element last.
+    Iterator,
 }
 
 /// A member of a map, which writes through to it.
 pub struct Entry<'r> {
     pub(super) map: Rc<Map<'r>>,
     pub(super) key: Key<'r>,
+    /// What it was when it was asked for.
     pub(super) value: Value<'r>,
+}
+
+impl<'r> Entry<'r> {
+    /// What the map holds now, or did before the member was taken away.
+    pub(super) fn value(&self) -> Value<'r> {
+        self.map.entries.borrow().get(&self.key).unwrap_or(&self.value).clone()
+    }
 }
 
 /// One round of a loop.
@@ -139,16 +161,30 @@ impl<'r> Value<'r> {
         Self::String(text.into())
     }
 
+    fn of(kind: ListKind, items: Vec<Self>) -> Self {
+        Self::List(Rc::new(List { items: RefCell::new(items), kind }))
+    }
+
+    /// A map's keys, values or entries.
+    pub(super) fn view(items: Vec<Self>) -> Self {
+        Self::of(ListKind::View, items)
+    }
+
+    pub(super) fn iterator(mut items: Vec<Self>) -> Self {
+        items.reverse();
+        Self::of(ListKind::Iterator, items)
+    }
+
     /// A list as Java's literals make it.
     #[must_use]
     pub fn list(items: Vec<Self>) -> Self {
-        Self::List(Rc::new(List { items: RefCell::new(items), json: false }))
+        Self::of(ListKind::Java, items)
     }
 
     /// A list that came from JSON.
     #[must_use]
     pub fn json_list(items: Vec<Self>) -> Self {
-        Self::List(Rc::new(List { items: RefCell::new(items), json: true }))
+        Self::of(ListKind::Json, items)
     }
 
     /// A map.

@@ -32,7 +32,7 @@ type Visit<'v> = &'v mut dyn FnMut(&Reference);
 fn block(nodes: &Block, visit: Visit<'_>) {
     for node in &nodes.0 {
         match &node.kind {
-            NodeKind::Reference(found) => reference(found, visit),
+            NodeKind::Reference(found) | NodeKind::Discard(found) => reference(found, visit),
             NodeKind::Set(target, value) => {
                 reference(target, visit);
                 expression(value, visit);
@@ -57,8 +57,8 @@ fn block(nodes: &Block, visit: Visit<'_>) {
                 }
             }
             NodeKind::Define(_, body) => block(body, visit),
-            NodeKind::Evaluate(text) => expression(text, visit),
-            NodeKind::Text(_) | NodeKind::Break | NodeKind::Stop | NodeKind::Resource => {}
+            NodeKind::Evaluate(value) | NodeKind::Break(Some(value)) => expression(value, visit),
+            NodeKind::Text(_) | NodeKind::Break(None) | NodeKind::Stop | NodeKind::Fails(..) => {}
         }
     }
 }
@@ -76,7 +76,7 @@ fn reference(found: &Reference, visit: Visit<'_>) {
 
 fn expression(found: &Expression, visit: Visit<'_>) {
     match found {
-        Expression::Interpolated(nodes) => block(nodes, visit),
+        Expression::Interpolated(nodes, _) => block(nodes, visit),
         Expression::Reference(found) => reference(found, visit),
         Expression::List(items) => items.iter().for_each(|item| expression(item, visit)),
         Expression::Range(first, last) => {
@@ -94,6 +94,11 @@ fn expression(found: &Expression, visit: Visit<'_>) {
             expression(&sides.0, visit);
             expression(&sides.1, visit);
         }
-        Expression::Boolean(_) | Expression::Integer(_) | Expression::BigInteger(_) | Expression::Double(_) | Expression::String(_) => {}
+        Expression::Nothing
+        | Expression::Boolean(_)
+        | Expression::Integer(_)
+        | Expression::BigInteger(_)
+        | Expression::Double(_)
+        | Expression::String(_) => {}
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use super::{Build, Form, Quoted, Reader, Word};
-use crate::vtl::{Key, Text, Value};
+use crate::vtl::{Key, Text, Value, format_decimal};
 
 /// A fraction with more characters than this is no double.
 const LONGEST_DOUBLE: usize = 18;
@@ -38,7 +38,7 @@ pub(super) fn number<'r>(text: &str) -> Option<Value<'r>> {
     }
     let number = text.parse().ok().filter(|number: &f64| number.is_finite())?;
     // The service's reader keeps the digits of what is longer than a double may be.
-    Some(if text.len() > LONGEST_DOUBLE { Value::Decimal(text.into()) } else { Value::Double(number) })
+    Some(if text.len() > LONGEST_DOUBLE { Value::Decimal(format_decimal(text)?.into()) } else { Value::Double(number) })
 }
 
 /// Keys and values wait on two stacks until their collection ends, so that each collection is made in its own size.

@@ -1,14 +1,24 @@
-//! `java.util.List`.
+//! `java.util.List`, the sets and collections that a map shows, and iterators.
 
 use std::rc::Rc;
 
 use super::Result;
-use crate::vtl::arithmetic::equal;
-use crate::vtl::value::{List, Value};
+use crate::vtl::arithmetic::same;
+use crate::vtl::value::{List, ListKind, Value};
 
 pub(super) fn call<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>]) -> Result<'r> {
     use Value::{Boolean, Integer};
     let found = |value: Value<'r>| Ok(Some(value));
+    match (list.kind, name) {
+        (ListKind::Iterator, _) => return iterator(list, name, arguments),
+        (ListKind::View, "add") if arguments.len() == 1 => return Err("this collection takes no elements".to_owned()),
+        (ListKind::View, "addAll") if matches!(arguments, [Value::List(_)]) => return Err("this collection takes no elements".to_owned()),
+        // Places are `int`s, so that no method takes a longer number for one.
+        (_, "get" | "set" | "subList" | "add" | "addAll") if takes_no_place(name, arguments) => return Ok(None),
+        (ListKind::View, "get" | "set" | "add" | "addAll" | "indexOf" | "lastIndexOf" | "subList" | "listIterator") => return Ok(None),
+        (ListKind::Json, "toJSONString") if arguments.is_empty() => return found(Value::text(Value::List(Rc::clone(list)).to_text())),
+        _ => {}
+    }
     match (name, arguments) {
         ("size", []) => found(Integer(list.items.borrow().len() as i64)),
         ("isEmpty", []) => found(Boolean(list.items.borrow().is_empty())),
@@ -22,17 +32,27 @@ pub(super) fn call<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>])
             found(Integer(list.items.borrow().iter().rposition(|other| same(other, item)).map_or(-1, |at| at as i64)))
         }
         ("subList", [Integer(from), Integer(to)]) => sub_list(list, *from, *to),
-        ("iterator", []) => found(Value::List(Rc::clone(list))),
+        ("iterator" | "listIterator", []) => found(Value::iterator(list.items.borrow().clone())),
         ("toArray", []) => found(Value::list(list.items.borrow().clone())),
+        ("clone", []) => {
+            let items = list.items.borrow().clone();
+            found(if list.kind == ListKind::Json { Value::json_list(items) } else { Value::list(items) })
+        }
         _ => change(list, name, arguments),
     }
 }
 
 fn change<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>]) -> Result<'r> {
-    if matches!(name, "add" | "addAll" | "set") {
-        super::not_itself(arguments, Rc::as_ptr(list).cast())?;
-    }
     use Value::{Boolean, Integer};
+    match (name, arguments) {
+        ("add", [item]) | ("add" | "set", [Integer(_), item]) => {
+            super::not_itself(std::slice::from_ref(item), Rc::as_ptr(list).cast())?;
+        }
+        ("addAll", [Value::List(other)] | [Integer(_), Value::List(other)]) => {
+            super::not_itself(&other.items.borrow(), Rc::as_ptr(list).cast())?;
+        }
+        _ => {}
+    }
     let found = |value: Value<'r>| Ok(Some(value));
     match (name, arguments) {
         ("add", [item]) => {
@@ -40,8 +60,7 @@ fn change<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>]) -> Resul
             found(Boolean(true))
         }
         ("add", [Integer(index), item]) => {
-            let at =
-                usize::try_from(*index).ok().filter(|at| *at <= list.items.borrow().len()).ok_or_else(|| out_of_bounds(*index, list))?;
+            let at = place(*index, list)?;
             list.items.borrow_mut().insert(at, item.clone());
             Ok(None)
         }
@@ -51,12 +70,31 @@ fn change<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>]) -> Resul
             list.items.borrow_mut().extend(more);
             found(Boolean(changed))
         }
+        ("addAll", [Integer(index), Value::List(other)]) => {
+            let at = place(*index, list)?;
+            let more = other.items.borrow().clone();
+            let changed = !more.is_empty();
+            list.items.borrow_mut().splice(at..at, more);
+            found(Boolean(changed))
+        }
         ("set", [Integer(index), item]) => {
             let at = bound(*index, list)?;
             let mut items = list.items.borrow_mut();
             Ok(items.get_mut(at).map(|place| std::mem::replace(place, item.clone())))
         }
-        ("remove", [Integer(index)]) => {
+        ("clear", []) => {
+            list.items.borrow_mut().clear();
+            Ok(None)
+        }
+        _ => take_away(list, name, arguments),
+    }
+}
+
+fn take_away<'r>(list: &List<'r>, name: &str, arguments: &[Value<'r>]) -> Result<'r> {
+    use Value::{Boolean, Integer};
+    let found = |value: Value<'r>| Ok(Some(value));
+    match (name, arguments) {
+        ("remove", [Integer(index)]) if list.kind != ListKind::View && i32::try_from(*index).is_ok() => {
             let at = bound(*index, list)?;
             Ok(Some(list.items.borrow_mut().remove(at)))
         }
@@ -75,17 +113,27 @@ fn change<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>]) -> Resul
             items.retain(|item| others.iter().any(|other| same(other, item)) == keep);
             found(Boolean(items.len() != before))
         }
-        ("clear", []) => {
-            list.items.borrow_mut().clear();
-            Ok(None)
-        }
         _ => Ok(None),
     }
 }
 
-/// Java's `equals`: the kinds must agree, too.
-fn same<'r>(a: &Value<'r>, b: &Value<'r>) -> bool {
-    a.kind() == b.kind() && equal(a, b)
+fn takes_no_place(name: &str, arguments: &[Value<'_>]) -> bool {
+    let places = match (name, arguments.len()) {
+        ("get", _) => 1,
+        ("subList", _) => 2,
+        (_, 2) => 1,
+        _ => 0,
+    };
+    arguments.iter().take(places).any(super::is_long)
+}
+
+/// An iterator holds what is left, the next element last.
+fn iterator<'r>(list: &List<'r>, name: &str, arguments: &[Value<'r>]) -> Result<'r> {
+    match (name, arguments) {
+        ("hasNext", []) => Ok(Some(Value::Boolean(!list.items.borrow().is_empty()))),
+        ("next", []) => list.items.borrow_mut().pop().map(Some).ok_or_else(|| "the iterator is at its end".to_owned()),
+        _ => Ok(None),
+    }
 }
 
 fn position<'r>(list: &List<'r>, item: &Value<'r>) -> Option<usize> {
@@ -94,6 +142,11 @@ fn position<'r>(list: &List<'r>, item: &Value<'r>) -> Option<usize> {
 
 fn bound(index: i64, list: &List<'_>) -> std::result::Result<usize, String> {
     usize::try_from(index).ok().filter(|at| *at < list.items.borrow().len()).ok_or_else(|| out_of_bounds(index, list))
+}
+
+/// Where an element can be put in.
+fn place(index: i64, list: &List<'_>) -> std::result::Result<usize, String> {
+    usize::try_from(index).ok().filter(|at| *at <= list.items.borrow().len()).ok_or_else(|| out_of_bounds(index, list))
 }
 
 fn out_of_bounds(index: i64, list: &List<'_>) -> String {

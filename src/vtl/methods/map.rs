@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::Result;
-use crate::vtl::arithmetic::equal;
+use crate::vtl::arithmetic::same;
 use crate::vtl::map::{Key, Map};
 use crate::vtl::value::{Entry, Value};
 
@@ -11,7 +11,7 @@ use crate::vtl::value::{Entry, Value};
 pub(crate) fn call<'r>(map: &Rc<Map<'r>>, name: &str, arguments: &[Value<'r>]) -> Result<'r> {
     use Value::{Boolean, Integer};
     let found = |value: Value<'r>| Ok(Some(value));
-    if matches!(name, "put" | "putAll" | "putIfAbsent") {
+    if matches!(name, "put" | "putAll" | "putIfAbsent" | "replace") {
         super::not_itself(arguments, Rc::as_ptr(map).cast())?;
     }
     match (name, arguments) {
@@ -20,20 +20,26 @@ pub(crate) fn call<'r>(map: &Rc<Map<'r>>, name: &str, arguments: &[Value<'r>]) -
         ("get", [key]) => Ok(map.entries.borrow().get(&Key::of(key)).cloned()),
         ("getOrDefault", [key, default]) => found(map.entries.borrow().get(&Key::of(key)).unwrap_or(default).clone()),
         ("containsKey", [key]) => found(Boolean(map.entries.borrow().get(&Key::of(key)).is_some())),
-        ("containsValue", [value]) => {
-            found(Boolean(map.entries.borrow().values().any(|other| other.kind() == value.kind() && equal(other, value))))
-        }
-        ("keySet", []) => found(Value::list(map.entries.borrow().keys().map(Key::to_value).collect())),
-        ("values", []) => found(Value::list(map.entries.borrow().values().cloned().collect())),
+        ("containsValue", [value]) => found(Boolean(map.entries.borrow().values().any(|other| same(other, value)))),
+        ("keySet", []) => found(Value::view(map.entries.borrow().keys().map(Key::to_value).collect())),
+        ("values", []) => found(Value::view(map.entries.borrow().values().cloned().collect())),
         ("entrySet", []) => {
             let entries = map.entries.borrow();
             let entry = |(key, value): (&Key<'r>, &Value<'r>)| Entry { map: Rc::clone(map), key: key.clone(), value: value.clone() };
-            found(Value::list(entries.iter().map(|member| Value::Entry(Rc::new(entry(member)))).collect()))
+            found(Value::view(entries.iter().map(|member| Value::Entry(Rc::new(entry(member)))).collect()))
         }
+        _ => change(map, name, arguments),
+    }
+}
+
+fn change<'r>(map: &Map<'r>, name: &str, arguments: &[Value<'r>]) -> Result<'r> {
+    use Value::Boolean;
+    let found = |value: Value<'r>| Ok(Some(value));
+    match (name, arguments) {
         ("put", [key, value]) => Ok(map.entries.borrow_mut().insert(Key::of(key), value.clone())),
         ("putIfAbsent", [key, value]) => {
             let mut entries = map.entries.borrow_mut();
-            let known = entries.get(&Key::of(key)).cloned();
+            let known = entries.get(&Key::of(key)).filter(|value| !matches!(value, Value::Null)).cloned();
             if known.is_none() {
                 entries.insert(Key::of(key), value.clone());
             }
@@ -45,6 +51,27 @@ pub(crate) fn call<'r>(map: &Rc<Map<'r>>, name: &str, arguments: &[Value<'r>]) -
             more.into_iter().for_each(|(key, value)| drop(entries.insert(key, value)));
             Ok(None)
         }
+        ("replace", [key, value]) => {
+            let mut entries = map.entries.borrow_mut();
+            Ok(if entries.get(&Key::of(key)).is_some() { entries.insert(Key::of(key), value.clone()) } else { None })
+        }
+        ("replace", [key, old, value]) => {
+            let mut entries = map.entries.borrow_mut();
+            let holds = entries.get(&Key::of(key)).is_some_and(|known| same(known, old));
+            if holds {
+                entries.insert(Key::of(key), value.clone());
+            }
+            found(Boolean(holds))
+        }
+        ("remove", [key, value]) => {
+            let mut entries = map.entries.borrow_mut();
+            let holds = entries.get(&Key::of(key)).is_some_and(|known| same(known, value));
+            if holds {
+                entries.remove(&Key::of(key));
+            }
+            found(Boolean(holds))
+        }
+        ("clone", []) => found(Value::map(map.entries.borrow().iter().map(|(key, value)| (key.clone(), value.clone())).collect())),
         ("remove", [key]) => Ok(map.entries.borrow_mut().remove(&Key::of(key))),
         ("clear", []) => {
             map.entries.take();
@@ -58,7 +85,7 @@ pub(crate) fn call<'r>(map: &Rc<Map<'r>>, name: &str, arguments: &[Value<'r>]) -
 pub(super) fn entry_property<'r>(entry: &Entry<'r>, name: &str) -> Option<Value<'r>> {
     match name {
         "key" => Some(entry.key.to_value()),
-        "value" => Some(entry.value.clone()),
+        "value" => Some(entry.value()),
         _ => None,
     }
 }
@@ -69,6 +96,7 @@ pub(super) fn call_entry<'r>(entry: &Rc<Entry<'r>>, name: &str, arguments: &[Val
         ("getKey", []) => Ok(entry_property(entry, "key")),
         ("getValue", []) => Ok(entry_property(entry, "value")),
         ("toString", []) => Ok(Some(Value::text(Value::Entry(Rc::clone(entry)).to_text()))),
+        ("equals", [other]) => Ok(Some(Value::Boolean(same(&Value::Entry(Rc::clone(entry)), other)))),
         ("setValue", [value]) if value.holds(Rc::as_ptr(&entry.map).cast()) => Err("a collection cannot contain itself".to_owned()),
         ("setValue", [value]) => Ok(entry.map.entries.borrow_mut().insert(entry.key.clone(), value.clone())),
         _ => Ok(None),

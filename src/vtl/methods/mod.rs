@@ -1,15 +1,22 @@
 //! Properties, indexes and methods, by the names of Java's classes.
 
+mod format;
 mod list;
 pub(super) mod map;
+mod names;
 mod number;
 mod string;
 
-use super::arithmetic::equal;
+use std::rc::Rc;
+
+use super::arithmetic::same;
+use super::limits::DEPTH;
 use super::map::Key;
 use super::render::Watch;
 use super::text::Text;
-use super::value::{Round, Value};
+use super::value::{ListKind, Round, Value};
+
+pub(super) use names::METHODS;
 
 /// What a call gives: nothing where no method takes the arguments, an error where it throws.
 pub(super) type Result<'r> = std::result::Result<Option<Value<'r>>, String>;
@@ -27,7 +34,7 @@ pub(super) fn property<'r>(value: &Value<'r>, name: &str) -> Option<Value<'r>> {
     }
 }
 
-fn of_round<'r>(round: &Round, name: &str) -> Option<Value<'r>> {
+fn of_round<'r>(round: &Rc<Round>, name: &str) -> Option<Value<'r>> {
     Some(match name {
         "index" => Value::Integer(round.index as i64),
         "count" => Value::Integer(round.index as i64 + 1),
@@ -35,12 +42,12 @@ fn of_round<'r>(round: &Round, name: &str) -> Option<Value<'r>> {
         "first" => Value::Boolean(round.index == 0),
         "last" => Value::Boolean(!round.has_next),
         "parent" => Value::Round(round.parent.clone()?),
-        "topmost" => Value::Round(round.topmost.clone()?),
+        "topmost" => Value::Round(Rc::clone(round.topmost.as_ref().unwrap_or(round))),
         _ => return None,
     })
 }
 
-fn call_round<'r>(round: &Round, name: &str, arguments: &[Value<'r>]) -> Option<Value<'r>> {
+fn call_round<'r>(round: &Rc<Round>, name: &str, arguments: &[Value<'r>]) -> Option<Value<'r>> {
     let property = match name {
         "hasNext" | "index" => name,
         "getIndex" => "index",
@@ -55,8 +62,12 @@ fn call_round<'r>(round: &Round, name: &str, arguments: &[Value<'r>]) -> Option<
 /// `$value[index]`: an element of a list, counted from its end when negative, or a map's member.
 pub(super) fn index<'r>(value: &Value<'r>, index: &Value<'r>) -> Result<'r> {
     match value {
+        Value::List(list) if matches!(list.kind, ListKind::View | ListKind::Iterator) => Ok(None),
         Value::List(list) => {
             let Value::Integer(index) = index else { return Ok(None) };
+            if i32::try_from(*index).is_err() {
+                return Ok(None);
+            }
             let items = list.items.borrow();
             let from_start = if *index < 0 { *index + items.len() as i64 } else { *index };
             let found = usize::try_from(from_start).ok().and_then(|index| items.get(index));
@@ -70,6 +81,15 @@ pub(super) fn index<'r>(value: &Value<'r>, index: &Value<'r>) -> Result<'r> {
 
 /// `$value.name(arguments)`.
 pub(super) fn call<'r>(value: &Value<'r>, name: &str, arguments: &[Value<'r>], watch: &Watch<'_>) -> Result<'r> {
+    let result = called(value, name, arguments, watch)?;
+    // Velocity takes a method without parameters for one that fits any arguments, and Java refuses the call.
+    if result.is_none() && !arguments.is_empty() && takes_nothing(value, name) {
+        return Err(format!("`{name}` takes no arguments"));
+    }
+    Ok(result)
+}
+
+fn called<'r>(value: &Value<'r>, name: &str, arguments: &[Value<'r>], watch: &Watch<'_>) -> Result<'r> {
     match value {
         Value::Entry(entry) => return map::call_entry(entry, name, arguments),
         Value::Round(round) => return Ok(call_round(round, name, arguments)),
@@ -78,17 +98,40 @@ pub(super) fn call<'r>(value: &Value<'r>, name: &str, arguments: &[Value<'r>], w
     }
     match (name, arguments) {
         ("toString", []) => return Ok(Some(text_of(value))),
-        ("equals", [other]) => return Ok(Some(Value::Boolean(value.kind() == other.kind() && equal(value, other)))),
-        ("hashCode", []) => return Ok(hash_code(value).map(|hash| Value::Integer(hash.into()))),
+        ("equals", [other]) => return Ok(Some(Value::Boolean(same(value, other)))),
+        ("hashCode", []) => return Ok(hash_code(value, 0).map(|hash| Value::Integer(hash.into()))),
         _ => {}
     }
     match value {
         Value::String(text) => string::call(text, name, arguments, watch),
         Value::List(list) => list::call(list, name, arguments),
         Value::Map(map) => map::call(map, name, arguments),
-        Value::Boolean(value) => Ok(number::boolean(*value, name, arguments)),
+        Value::Boolean(value) => number::boolean(*value, name, arguments),
         number => number::call(number, name, arguments),
     }
+}
+
+/// Methods that take no arguments, and have no namesakes that do.
+fn takes_nothing(value: &Value<'_>, name: &str) -> bool {
+    match (value, name) {
+        (Value::Null | Value::Block(_) | Value::Given(_) | Value::Round(_), _) => false,
+        (_, "toString" | "hashCode") => true,
+        (Value::String(_), "length" | "isEmpty" | "trim" | "toLowerCase" | "toUpperCase" | "intern" | "toCharArray" | "isBlank") => true,
+        (Value::String(_), "strip" | "stripLeading" | "stripTrailing") => true,
+        (Value::List(list), name) if list.kind == ListKind::Iterator => matches!(name, "next" | "hasNext"),
+        (Value::List(_), "size" | "isEmpty" | "clear" | "iterator") => true,
+        (Value::List(list), "clone") => list.kind != ListKind::View,
+        (Value::Map(_), "size" | "isEmpty" | "clear" | "keySet" | "values" | "entrySet" | "clone") => true,
+        (Value::Entry(_), "getKey" | "getValue") => true,
+        (Value::Boolean(_), "booleanValue") => true,
+        (number, "intValue" | "longValue" | "shortValue" | "byteValue" | "doubleValue" | "floatValue") => number.is_number(),
+        _ => false,
+    }
+}
+
+/// Whether a number is no `int`.
+fn is_long(value: &Value<'_>) -> bool {
+    matches!(value, Value::Integer(number) if i32::try_from(*number).is_err())
 }
 
 /// `toString()`.
@@ -102,12 +145,21 @@ fn not_itself(values: &[Value<'_>], collection: *const ()) -> std::result::Resul
 }
 
 /// Java's hash codes, for what has one that does not depend on a machine.
-fn hash_code(value: &Value<'_>) -> Option<i32> {
+fn hash_code(value: &Value<'_>, depth: usize) -> Option<i32> {
+    let folded = |bits: u64| (bits ^ (bits >> 32)) as u32 as i32;
     match value {
+        _ if depth > DEPTH => None,
+        Value::Null => Some(0),
         Value::String(text) => Some(text.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()))),
         Value::Boolean(value) => Some(if *value { 1231 } else { 1237 }),
-        #[expect(clippy::cast_possible_truncation, reason = "Java folds the halves just so")]
-        Value::Integer(number) => Some(if i32::try_from(*number).is_ok() { *number as i32 } else { (*number ^ (*number >> 32)) as i32 }),
+        Value::Integer(number) => Some(i32::try_from(*number).unwrap_or_else(|_| folded(number.cast_unsigned()))),
+        Value::Double(number) => Some(folded(number.to_bits())),
+        Value::List(list) if !matches!(list.kind, ListKind::View | ListKind::Iterator) => {
+            list.items.borrow().iter().try_fold(1_i32, |hash, item| Some(hash.wrapping_mul(31).wrapping_add(hash_code(item, depth + 1)?)))
+        }
+        Value::Map(map) => map.entries.borrow().iter().try_fold(0_i32, |hash, (key, value)| {
+            Some(hash.wrapping_add(hash_code(&key.to_value(), depth + 1)? ^ hash_code(value, depth + 1)?))
+        }),
         _ => None,
     }
 }

@@ -9,6 +9,10 @@ use crate::vtl::value::Value;
 pub(super) fn call<'r>(text: &Text<'r>, name: &str, arguments: &[Value<'r>], watch: &Watch<'_>) -> Result<'r> {
     use Value::{Boolean, Integer, String};
     let found = |value: Value<'r>| Ok(Some(value));
+    // Places and counts are `int`s, so that no method takes a longer number for one.
+    if !matches!(name, "format" | "valueOf" | "join") && arguments.iter().any(super::is_long) {
+        return Ok(None);
+    }
     match (name, arguments) {
         ("length", []) => found(Integer(length(text))),
         ("isEmpty", []) => found(Boolean(text.is_empty())),
@@ -22,26 +26,37 @@ pub(super) fn call<'r>(text: &Text<'r>, name: &str, arguments: &[Value<'r>], wat
         ("substring" | "subSequence", [Integer(from), Integer(to)]) => substring(text, *from, *to),
         ("charAt", [Integer(at)]) => substring(text, *at, at.saturating_add(1)),
         ("concat", [String(other)]) => found(Value::text(format!("{}{}", &**text, &**other))),
-        ("contains", [other]) if !other.is_number() => found(Boolean(text.contains(&*other.as_text()))),
+        ("contains", [String(other)]) => found(Boolean(text.contains(&**other))),
+        ("contentEquals", [String(other)]) => found(Boolean(**text == **other)),
         ("startsWith", [String(other)]) => found(Boolean(text.starts_with(&**other))),
+        ("startsWith", [String(other), Integer(from)]) => found(Boolean(starts_at(text, other, *from))),
         ("endsWith", [String(other)]) => found(Boolean(text.ends_with(&**other))),
+        ("strip", []) => found(part(text, text.trim())),
+        ("stripLeading", []) => found(part(text, text.trim_start())),
+        ("stripTrailing", []) => found(part(text, text.trim_end())),
+        ("isBlank", []) => found(Boolean(text.trim().is_empty())),
+        ("repeat", [Integer(count)]) => repeat(text, *count),
+        ("codePointAt", [Integer(at)]) => code_point(text, *at),
         ("equalsIgnoreCase", [String(other)]) => found(Boolean(text.to_lowercase() == other.to_lowercase())),
         ("compareTo", [String(other)]) => found(Integer(compare(text, other))),
+        ("compareTo", [_]) => Err("a text compares only to a text".to_owned()),
         ("compareToIgnoreCase", [String(other)]) => found(Integer(compare(&text.to_lowercase(), &other.to_lowercase()))),
         ("indexOf", [String(other)]) => found(Integer(index_of(text, other, 0))),
         ("indexOf", [String(other), Integer(from)]) => found(Integer(index_of(text, other, *from))),
-        ("lastIndexOf", [String(other)]) => {
-            found(Integer(text.rfind(&**other).map_or(-1, |at| length(text.get(..at).unwrap_or_default()))))
-        }
+        ("indexOf", [Integer(c)]) => found(Integer(character(*c).map_or(-1, |c| index_of(text, &c, 0)))),
+        ("indexOf", [Integer(c), Integer(from)]) => found(Integer(character(*c).map_or(-1, |c| index_of(text, &c, *from)))),
+        ("lastIndexOf", [String(other)]) => found(Integer(last_index_of(text, other, i64::MAX))),
+        ("lastIndexOf", [String(other), Integer(from)]) => found(Integer(last_index_of(text, other, *from))),
+        ("lastIndexOf", [Integer(c)]) => found(Integer(character(*c).map_or(-1, |c| last_index_of(text, &c, i64::MAX)))),
+        ("join", [String(between), Value::List(list)]) => join(between, &list.items.borrow()),
+        ("join", [String(between), parts @ ..]) if parts.iter().all(|part| matches!(part, String(_))) => join(between, parts),
         ("replace", [String(old), String(new)]) => found(Value::text(java::replace(text, old, new)?)),
         ("replaceAll", [String(pattern), String(new)]) => found(Value::text(java::replace_all(text, pattern, new, watch)?)),
-        ("replaceFirst", [String(pattern), String(new)]) => {
-            found(Value::text(java::pattern(pattern)?.replace(text, java::replacement(new)?).into_owned()))
-        }
-        ("matches", [String(pattern)]) => found(Boolean(java::pattern(&format!("^(?:{pattern})$"))?.is_match(text))),
+        ("replaceFirst", [String(pattern), String(new)]) => found(Value::text(java::replace_first(text, pattern, new)?)),
+        ("matches", [String(pattern)]) => found(Boolean(java::matches(text, pattern)?)),
         ("split", [String(separator)]) => found(Value::list(java::split(text, separator, 0, watch)?)),
         ("split", [String(separator), Integer(limit)]) => found(Value::list(java::split(text, separator, *limit, watch)?)),
-        ("format", [String(format), arguments @ ..]) => java::format(format, arguments).map(|text| Some(Value::text(text))),
+        ("format", [String(format), arguments @ ..]) => super::format::format(format, arguments).map(|text| Some(Value::text(text))),
         ("valueOf", [other]) => found(super::text_of(other)),
         _ => Ok(None),
     }
@@ -78,16 +93,64 @@ fn substring<'r>(text: &Text<'r>, from: i64, to: i64) -> Result<'r> {
     Ok(Some(Value::text(String::from_utf16_lossy(&units))))
 }
 
-fn index_of(text: &str, other: &str, from: i64) -> i64 {
-    let from = usize::try_from(from).unwrap_or(0);
+/// The byte at which a UTF-16 unit stands; nothing behind the end.
+fn byte_at(text: &str, unit: usize) -> Option<usize> {
+    if text.is_ascii() {
+        return (unit <= text.len()).then_some(unit);
+    }
     let mut units = 0;
-    let start = text.char_indices().find(|(_, c)| {
-        let reached = units >= from;
+    let found = text.char_indices().find(|(_, c)| {
+        let reached = units >= unit;
         units += c.len_utf16();
         reached
     });
-    let start = start.map_or(if from == 0 { 0 } else { text.len() }, |(at, _)| at);
+    found.map(|(at, _)| at).or_else(|| (unit <= units).then_some(text.len()))
+}
+
+/// A character by its number.
+fn character(code: i64) -> Option<String> {
+    u32::try_from(code).ok().and_then(char::from_u32).map(String::from)
+}
+
+fn starts_at(text: &str, other: &str, from: i64) -> bool {
+    let start = usize::try_from(from).ok().and_then(|from| byte_at(text, from));
+    start.and_then(|start| text.get(start..)).is_some_and(|rest| rest.starts_with(other))
+}
+
+fn index_of(text: &str, other: &str, from: i64) -> i64 {
+    let from = usize::try_from(from).unwrap_or(0);
+    let start = byte_at(text, from).unwrap_or(text.len());
     text.get(start..).and_then(|rest| rest.find(other)).map_or(-1, |at| length(text.get(..start + at).unwrap_or_default()))
+}
+
+/// The last place up to a unit at which another text begins.
+fn last_index_of(text: &str, other: &str, from: i64) -> i64 {
+    let Ok(from) = usize::try_from(from) else { return -1 };
+    let end = byte_at(text, from).unwrap_or(text.len()).saturating_add(other.len()).min(text.len());
+    let found = text.get(..text.floor_char_boundary(end)).and_then(|head| head.rfind(other));
+    found.map_or(-1, |at| length(text.get(..at).unwrap_or_default()))
+}
+
+fn repeat<'r>(text: &str, count: i64) -> Result<'r> {
+    let count = usize::try_from(count).map_err(|_| "a text cannot be repeated so often".to_owned())?;
+    java::checked(text.len().saturating_mul(count))?;
+    Ok(Some(Value::text(text.repeat(count))))
+}
+
+fn code_point<'r>(text: &str, at: i64) -> Result<'r> {
+    let found = usize::try_from(at).ok().and_then(|at| byte_at(text, at)).and_then(|at| text.get(at..)?.chars().next());
+    found.map(|c| Some(Value::Integer(u32::from(c).into()))).ok_or_else(|| format!("index {at} is out of range"))
+}
+
+fn join<'r>(between: &str, parts: &[Value<'r>]) -> Result<'r> {
+    let mut out = String::new();
+    for (index, part) in parts.iter().enumerate() {
+        let Value::String(part) = part else { return Err("only texts can be joined".to_owned()) };
+        out.push_str(if index > 0 { between } else { "" });
+        out.push_str(part);
+        java::checked(out.len())?;
+    }
+    Ok(Some(Value::text(out)))
 }
 
 /// The difference of the first units that differ, or else of the lengths.

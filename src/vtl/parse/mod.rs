@@ -1,15 +1,22 @@
-//! Text into a tree: recursive descent over the text itself, with the white-space rules of Velocity's own lexer.
+//! Text into a tree: tokens by Velocity's own lexer, and recursive descent over them.
 
 mod block;
 mod directive;
 mod expression;
+mod lexer;
+mod literal;
 mod names;
 mod reference;
+mod scan;
+mod token;
+
+use std::collections::VecDeque;
 
 use super::ast::{Block, Macros, Template};
 use super::error::{Error, ErrorKind};
 use super::limits::{DEPTH, TEXT};
-use block::Closed;
+use lexer::{Lexer, Unreadable};
+use token::{Kind, Token};
 
 pub(super) use names::{LOOP_SLOTS, Names};
 
@@ -20,7 +27,9 @@ impl Template {
     /// When it is not well formed, or larger or deeper than is allowed.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let mut names = Names::default();
-        let (body, macros) = parse(text, &mut names)?;
+        let mut parser = Parser::new(text, Place::Within { whole: text, from: 0 }, &mut names);
+        let body = parser.template()?;
+        let macros = parser.macros;
         Ok(Self { text: text.into(), body, names, macros })
     }
 
@@ -31,97 +40,130 @@ impl Template {
     }
 }
 
-/// Parses a text whose variables are added to those that are known.
-pub(super) fn parse(text: &str, names: &mut Names) -> Result<(Block, Macros), Error> {
-    let mut parser = Parser::new(text, names);
+/// Parses the text of an `#evaluate` that stands at a byte of the template. Its variables are added to those that are known.
+pub(super) fn evaluated(text: &str, at: usize, names: &mut Names) -> Result<(Block, Macros), Error> {
+    let mut parser = Parser::new(text, Place::At(at), names);
     let body = parser.template()?;
     Ok((body, parser.macros))
 }
 
+/// Where a text stands, for messages.
+#[derive(Clone, Copy)]
+enum Place<'t> {
+    /// Within a template, from a byte on: the whole of it, or a string.
+    Within { whole: &'t str, from: usize },
+    /// Nowhere: all of it counts as being where it is evaluated.
+    At(usize),
+}
+
 struct Parser<'t, 'n> {
     text: &'t str,
-    at: usize,
+    place: Place<'t>,
+    lexer: Lexer<'t>,
+    ahead: VecDeque<Token<'t>>,
+    /// Where the token ended that was taken last.
+    end: usize,
     names: &'n mut Names,
     macros: Macros,
     depth: usize,
+    /// What `#literal` has read so far.
+    literal: Option<String>,
 }
 
 impl<'t, 'n> Parser<'t, 'n> {
-    fn new(text: &'t str, names: &'n mut Names) -> Self {
-        Self { text, at: 0, names, macros: Macros::new(), depth: 0 }
+    fn new(text: &'t str, place: Place<'t>, names: &'n mut Names) -> Self {
+        Self { text, place, lexer: Lexer::new(text), ahead: VecDeque::new(), end: 0, names, macros: Macros::new(), depth: 0, literal: None }
     }
 
     /// The whole text as one block.
     fn template(&mut self) -> Result<Block, Error> {
         if self.text.len() > TEXT {
-            return Err(self.error("the template is larger than 1 MiB"));
+            return Err(self.error(0, format!("the template is larger than {TEXT} bytes")));
         }
-        let start = self.at;
-        match self.block()? {
-            (block, Closed::Text) => Ok(block),
-            _ => {
-                self.at = start.max(self.at.saturating_sub(1));
-                Err(self.error("this directive closes nothing"))
+        let block = self.block()?;
+        match self.peek(0)? {
+            Kind::EndOfText => Ok(block),
+            Kind::End | Kind::Else | Kind::ElseIf => Err(self.wrong("this directive closes nothing")),
+            _ => Err(self.wrong("this cannot stand here")),
+        }
+    }
+
+    /// The kind of a token that was not taken yet.
+    fn peek(&mut self, ahead: usize) -> Result<Kind, Error> {
+        while self.ahead.len() <= ahead {
+            let token = self.lexer.token().map_err(|Unreadable { at, message }| self.error(at, message))?;
+            self.ahead.push_back(token);
+        }
+        Ok(self.ahead.get(ahead).map_or(Kind::EndOfText, |token| token.kind))
+    }
+
+    fn take(&mut self) -> Result<Token<'t>, Error> {
+        self.peek(0)?;
+        let token = self.ahead.pop_front().unwrap_or(Token { kind: Kind::EndOfText, image: "", at: self.end, strays: String::new() });
+        self.end = token.at + token.image.len();
+        if let Some(literal) = &mut self.literal {
+            literal.push_str(&token.strays);
+            literal.push_str(token.image);
+            // Of a line comment, its signs and the end of its line are left.
+            if token.kind == Kind::Comment && self.text.get(self.end..).is_some_and(|rest| rest.starts_with("##")) {
+                literal.push_str("##\n");
             }
         }
+        Ok(token)
     }
 
-    fn rest(&self) -> &'t str {
-        self.text.get(self.at..).unwrap_or_default()
-    }
-
-    fn peek(&self) -> Option<char> {
-        self.rest().chars().next()
-    }
-
-    fn bump(&mut self) -> Option<char> {
-        let c = self.peek()?;
-        self.at += c.len_utf8();
-        Some(c)
-    }
-
-    fn eat(&mut self, wanted: &str) -> bool {
-        let found = self.rest().starts_with(wanted);
+    fn eat(&mut self, kind: Kind) -> Result<bool, Error> {
+        let found = self.peek(0)? == kind;
         if found {
-            self.at += wanted.len();
+            self.take()?;
         }
-        found
+        Ok(found)
     }
 
-    fn blanks(&mut self) {
-        let rest = self.rest();
-        self.at += rest.len() - rest.trim_start_matches([' ', '\t', '\n', '\r']).len();
+    fn blanks(&mut self) -> Result<(), Error> {
+        self.eat(Kind::Blanks).map(drop)
     }
 
-    fn expect(&mut self, wanted: &str) -> Result<(), Error> {
-        self.blanks();
-        if self.eat(wanted) {
-            return Ok(());
+    fn expect(&mut self, kind: Kind) -> Result<Token<'t>, Error> {
+        if self.peek(0)? == kind { self.take() } else { Err(self.wrong(format!("{} was expected", kind.shown()))) }
+    }
+
+    /// An error at the next token, which is not what it should be.
+    fn wrong(&self, message: impl std::fmt::Display) -> Error {
+        match self.ahead.front() {
+            Some(token) if token.kind != Kind::EndOfText => {
+                let line = token.image.trim_end();
+                let shown: String = line.chars().take(40).collect();
+                let shown = if shown.is_empty() { "white space".to_owned() } else { format!("`{shown}`") };
+                self.error(token.at, format!("{message}; found {shown}"))
+            }
+            _ => self.error(self.text.len(), format!("{message}; found the end of the template")),
         }
-        let found = self.peek().map_or_else(|| "the end of the template".to_owned(), |c| format!("`{c}`"));
-        Err(self.error(format!("`{wanted}` was expected, not {found}")))
     }
 
-    fn error(&self, message: impl Into<String>) -> Error {
-        Error::at(ErrorKind::Parse, self.text, self.at, message)
+    fn error(&self, at: usize, message: impl Into<String>) -> Error {
+        match self.place {
+            Place::Within { whole, from } => Error::at(ErrorKind::Parse, whole, from + at, message),
+            Place::At(_) => Error::at(ErrorKind::Parse, self.text, at, message),
+        }
+    }
+
+    /// A byte of this text as one of the template.
+    const fn place(&self, at: usize) -> usize {
+        match self.place {
+            Place::Within { from, .. } => from + at,
+            Place::At(place) => place,
+        }
     }
 
     /// Guards recursion: a stack that overflows cannot be caught.
     fn nested<T>(&mut self, parse: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
         self.depth += 1;
         if self.depth > DEPTH {
-            return Err(self.error(format!("the template is nested more than {DEPTH} levels deep")));
+            return Err(self.wrong(format!("the template is nested more than {DEPTH} levels deep")));
         }
-        let parsed = parse(self);
+        let parsed = parse(self)?;
         self.depth -= 1;
-        parsed
+        Ok(parsed)
     }
-}
-
-/// A letter or `_`, then letters, digits, `_` and `-`.
-fn identifier(text: &str) -> Option<&str> {
-    let first = text.chars().next().filter(|c| c.is_ascii_alphabetic() || *c == '_')?;
-    let rest = text.get(first.len_utf8()..)?;
-    let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-')).unwrap_or(rest.len());
-    text.get(..end + first.len_utf8())
 }

@@ -4,12 +4,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::evaluated::Piece;
-use super::{Fault, Flow, Frame, Loop, Outcome, Rendering};
+use super::flow::{End, Fault, Outcome, until_break};
+use super::{Frame, Loop, Rendering};
 use crate::vtl::ast::{Block, Call, Expression, Operator, Part, Reference, Slot};
 use crate::vtl::error::ErrorKind;
 use crate::vtl::map::Key;
-use crate::vtl::parse::parse;
-use crate::vtl::value::{Defined, List, Value};
+use crate::vtl::parse::{LOOP_SLOTS, evaluated};
+use crate::vtl::value::{Defined, List, ListKind, Value};
 
 impl<'r> Rendering<'r, '_, '_> {
     pub(super) fn choose(&mut self, branches: &'r [(Expression, Block)], otherwise: Option<&'r Block>) -> Outcome {
@@ -23,7 +24,7 @@ impl<'r> Rendering<'r, '_, '_> {
                 return self.block(block);
             }
         }
-        otherwise.map_or(Ok(Flow::Next), |block| self.block(block))
+        otherwise.map_or(Ok(()), |block| self.block(block))
     }
 
     /// Only a boolean or a reference can be true; a reference is, unless it is `false`.
@@ -42,49 +43,83 @@ impl<'r> Rendering<'r, '_, '_> {
     pub(super) fn foreach(&mut self, slot: Slot, list: &'r Expression, body: &'r Block) -> Outcome {
         let at = self.at;
         let list = match self.value(list)? {
+            Some(Value::List(list)) if list.kind == ListKind::Iterator => {
+                let items = list.items.take().into_iter().rev().collect();
+                Rc::new(List { items: RefCell::new(items), kind: ListKind::View })
+            }
             Some(Value::List(list)) => list,
-            Some(Value::Map(map)) => Rc::new(List { items: RefCell::new(map.entries.borrow().values().cloned().collect()), json: false }),
+            Some(Value::Map(map)) => {
+                Rc::new(List { items: RefCell::new(map.entries.borrow().values().cloned().collect()), kind: ListKind::View })
+            }
             Some(Value::Given(object)) => match self.scope.call(object, "values", &[]) {
                 Ok(Some(Value::List(list))) => list,
-                _ => Rc::default(),
+                _ => return Ok(()),
             },
-            _ => Rc::default(),
+            _ => return Ok(()),
         };
         let length = list.items.borrow().len();
         let rounds = self.budget.limits.rounds.map_or(length, |rounds| rounds.min(length));
         if self.trace.is_some() {
             self.tell(at, "#foreach", &format!("{rounds} rounds"));
         }
-        let before = self.variables.get(slot).cloned();
-        let mut flow = Flow::Next;
+        let before = self.variable(slot)?;
+        // The loop's own variables hide what the template has set under their names.
+        let around: [_; LOOP_SLOTS] = std::array::from_fn(|slot| self.variables.get_mut(slot).and_then(Option::take));
         self.loops.push(Loop { index: 0, has_next: false });
+        let outcome = self.rounds_of(slot, &list, rounds, body);
+        let level = self.loops.len();
+        self.loops.pop();
+        for (place, value) in self.variables.iter_mut().zip(around) {
+            *place = value;
+        }
+        match before {
+            Some(value) if !matches!(value, Value::Null) => self.assign(slot, value),
+            _ => self.unset(slot),
+        }
+        match outcome {
+            Err(end) if matches!(*end, End::Break(None)) || matches!(*end, End::Break(Some(of)) if of == level) => Ok(()),
+            other => other,
+        }
+    }
+
+    fn rounds_of(&mut self, slot: Slot, list: &List<'r>, rounds: usize, body: &'r Block) -> Outcome {
+        let at = self.at;
+        let length = list.items.borrow().len();
         for index in 0..rounds {
-            let item = {
+            let (now, item) = {
                 let items = list.items.borrow();
-                if items.len() == length { items.get(index).cloned() } else { None }
+                (items.len(), items.get(index).cloned())
             };
-            let Some(item) = item else {
+            // Java's iterator is at its end wherever the list's length is its place, and sees a change only where it is not.
+            if now == index {
+                return Ok(());
+            }
+            let Some(item) = item.filter(|_| now == length) else {
                 self.at = at;
                 return Err(self.fault(ErrorKind::Runtime, "the list was changed while the loop runs over it"));
             };
             if let Some(round) = self.loops.last_mut() {
-                *round = Loop { index, has_next: index + 1 < rounds };
+                *round = Loop { index, has_next: index + 1 < length };
+            }
+            for place in self.variables.iter_mut().take(LOOP_SLOTS).skip(1) {
+                *place = None;
             }
             self.assign(slot, item);
-            match self.block(body)? {
-                Flow::Next => {}
-                Flow::Break => break,
-                Flow::Stop => {
-                    flow = Flow::Stop;
-                    break;
-                }
+            self.block(body)?;
+        }
+        Ok(())
+    }
+
+    /// `#break`, or `#break($foreach.parent)`.
+    pub(super) fn break_(&mut self, of: Option<&'r Expression>) -> Outcome {
+        let Some(of) = of else { return Err(Box::new(End::Break(None))) };
+        match self.value(of)? {
+            Some(Value::Round(round)) => {
+                let level = std::iter::successors(Some(&round), |round| round.parent.as_ref()).count();
+                Err(Box::new(End::Break(Some(level))))
             }
+            _ => Err(self.fault(ErrorKind::Runtime, "`#break` ends a loop, and this is none's `$foreach`")),
         }
-        self.loops.pop();
-        if let (Some(before), Some(place)) = (before, self.variables.get_mut(slot)) {
-            *place = before;
-        }
-        Ok(flow)
     }
 
     pub(super) fn call(&mut self, call: &'r Call) -> Outcome {
@@ -92,44 +127,53 @@ impl<'r> Rendering<'r, '_, '_> {
         let known = own.or_else(|| self.macros.iter().find(|(name, _)| **name == *call.name).map(|(_, definition)| *definition));
         let Some(definition) = known else {
             self.out.push_str(&call.text);
-            return Ok(Flow::Next);
+            return Ok(());
         };
+        if call.has_words {
+            return Err(self.fault(ErrorKind::Runtime, format!("a bare word is no argument of the macro `#{}`", call.name)));
+        }
         self.enter()?;
-        let mut arguments = call.arguments.iter();
-        let parameters = definition.parameters.iter().map(|slot| (*slot, arguments.next())).collect();
-        let locals = call.body.iter().map(|(slot, block)| (*slot, Value::Block(Defined(block)))).collect();
-        self.frames.push(Frame { parameters, locals, caller: self.frames.len() });
-        let flow = self.block(&definition.body);
+        let mut frame = Frame { arguments: Vec::new(), locals: Vec::new() };
+        for (slot, argument) in definition.parameters.iter().zip(&call.arguments) {
+            match argument {
+                Expression::Boolean(_) | Expression::Integer(_) | Expression::BigInteger(_) | Expression::Double(_) => {
+                    if let Some(value) = self.value(argument)? {
+                        frame.put(*slot, value);
+                    }
+                }
+                argument => frame.arguments.push((*slot, argument)),
+            }
+        }
+        if let Some((slot, block)) = &call.body {
+            frame.put(*slot, Value::Block(Defined(block)));
+        }
+        self.frames.push(frame);
+        let outcome = self.block(&definition.body);
         self.frames.pop();
         self.budget.calls -= 1;
-        Ok(match flow? {
-            Flow::Stop => Flow::Stop,
-            _ => Flow::Next,
-        })
+        until_break(outcome)
     }
 
     pub(super) fn evaluate(&mut self, expression: &'r Expression) -> Outcome {
-        let Some(Value::String(text)) = self.value(expression)? else { return Ok(Flow::Next) };
+        let Some(value) = self.value(expression)? else { return Ok(()) };
+        let text = value.as_text();
         self.enter()?;
         self.step(text.len() / 16 + 1)?;
         // What is parsed stays until the end of the rendering.
         self.made_so_much(text.len(), text.len())?;
         let mut names = self.names.take().unwrap_or_else(|| self.template.names.clone());
-        let parsed = parse(&text, &mut names);
+        let parsed = evaluated(&text, self.at, &mut names);
         self.variables.resize(names.len(), None);
         self.names = Some(names);
         let (block, macros) = parsed.map_err(|error| self.fault(ErrorKind::Runtime, format!("#evaluate: {}", error.message)))?;
         let piece = self.evaluated.get_or_init(|| Box::new(Piece { block, macros, next: Default::default() }));
         self.evaluated = &piece.next;
         self.macros.extend(piece.macros.iter().map(|(name, definition)| (&**name, definition)));
-        let flow = self.block(&piece.block);
+        let outcome = self.block(&piece.block);
         self.budget.calls -= 1;
-        flow
-    }
-
-    pub(super) fn assign(&mut self, slot: Slot, value: Value<'r>) {
-        if let Some(place) = self.variables.get_mut(slot) {
-            *place = Some(value);
+        match outcome {
+            Err(end) if matches!(*end, End::Break(None) | End::Stop) => Ok(()),
+            other => other,
         }
     }
 
@@ -143,17 +187,10 @@ impl<'r> Rendering<'r, '_, '_> {
             self.tell(target.at, &what, &value.to_text());
         }
         let Some((last, before)) = target.parts.split_last() else {
-            let local = self.frames.last_mut().filter(|frame| frame.parameters.iter().any(|(slot, _)| *slot == target.root));
-            match local {
-                Some(frame) => {
-                    frame.locals.retain(|(slot, _)| *slot != target.root);
-                    frame.locals.push((target.root, value));
-                }
-                None => self.assign(target.root, value),
-            }
+            self.assign(target.root, value);
             return Ok(());
         };
-        let Some(mut holder) = self.root(target.root)? else { return Ok(()) };
+        let Some(mut holder) = self.variable(target.root)? else { return Ok(()) };
         for part in before {
             match self.part(&holder, part)? {
                 Some(next) => holder = next,
@@ -186,6 +223,11 @@ impl<'r> Rendering<'r, '_, '_> {
                 let place = usize::try_from(index).ok().and_then(|index| items.get_mut(index));
                 let place = place.ok_or_else(|| self.fault(ErrorKind::Runtime, format!("index {index} is out of bounds")))?;
                 *place = value;
+                Ok(())
+            }
+            Value::Entry(entry) if matches!(key, Value::String(name) if &**name == "value") => {
+                self.not_itself(&value, Rc::as_ptr(&entry.map).cast())?;
+                entry.map.entries.borrow_mut().insert(entry.key.clone(), value);
                 Ok(())
             }
             Value::Given(object) => {

@@ -2,9 +2,11 @@
 
 use std::rc::Rc;
 
-use super::{Fault, Rendering};
+use super::Rendering;
+use super::flow::Fault;
 use crate::vtl::arithmetic::{calculate, compare, equal};
 use crate::vtl::ast::{Block, Expression, Operator};
+use crate::vtl::error::ErrorKind;
 use crate::vtl::map::{Entries, Key};
 use crate::vtl::value::Value;
 
@@ -26,7 +28,8 @@ impl<'r> Rendering<'r, '_, '_> {
             Expression::Boolean(value) => Value::Boolean(*value),
             Expression::BigInteger(value) => Value::BigInteger(Rc::new((**value).clone())),
             Expression::Double(value) => Value::Double(*value),
-            Expression::Interpolated(block) => self.interpolated(block)?,
+            Expression::Nothing => return Ok(None),
+            Expression::Interpolated(block, padded) => self.interpolated(block, *padded)?,
             Expression::List(items) => {
                 let values = items.iter().map(|item| Ok(self.value(item)?.unwrap_or(Value::Null))).collect::<Result<Vec<_>, Fault>>()?;
                 let list = Value::list(values);
@@ -47,13 +50,16 @@ impl<'r> Rendering<'r, '_, '_> {
         }))
     }
 
-    fn interpolated(&mut self, block: &'r Block) -> Result<Value<'r>, Fault> {
+    fn interpolated(&mut self, block: &'r Block, padded: bool) -> Result<Value<'r>, Fault> {
         let at = self.at;
         let outer = std::mem::take(&mut self.out);
         let rendered = self.block(block);
-        let text = std::mem::replace(&mut self.out, outer);
-        self.at = at;
+        let mut text = std::mem::replace(&mut self.out, outer);
         rendered?;
+        self.at = at;
+        if padded {
+            text.pop();
+        }
         let value = Value::text(text);
         self.made(&value)?;
         Ok(value)
@@ -82,6 +88,7 @@ impl<'r> Rendering<'r, '_, '_> {
             (left, right) => match operator {
                 Operator::Equal => return boolean(left.is_none() && right.is_none()),
                 Operator::NotEqual => return boolean(left.is_some() || right.is_some()),
+                Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual => return boolean(false),
                 _ => return Ok(None),
             },
         };
@@ -99,7 +106,7 @@ impl<'r> Rendering<'r, '_, '_> {
                 self.made(&text)?;
                 Ok(Some(text))
             }
-            _ => Ok(calculate(operator, &left, &right)),
+            _ => calculate(operator, &left, &right).map_err(|message| self.fault(ErrorKind::Runtime, message)),
         }
     }
 

@@ -4,9 +4,11 @@ mod budget;
 mod directive;
 mod evaluated;
 mod expression;
+mod flow;
 mod reference;
 #[cfg(test)]
 mod tests;
+mod variables;
 
 pub(super) use budget::Watch;
 pub use evaluated::Evaluated;
@@ -20,20 +22,10 @@ use super::trace::Trace;
 use super::value::{Defined, Value};
 use budget::Budget;
 use evaluated::Link;
-
-/// Boxed: what is returned at every node stays small.
-type Fault = Box<Error>;
-type Outcome = Result<Flow, Fault>;
+use flow::{End, Fault, Outcome, until_break};
 
 /// Room for output that is made before there is any, at most.
 const EXPECTED: usize = 64 << 10;
-
-/// Why a block ended early.
-enum Flow {
-    Next,
-    Break,
-    Stop,
-}
 
 impl Template {
     /// Renders the template. `scope` gives what references stand for that the template does not set itself, `evaluated` is where
@@ -72,14 +64,15 @@ impl Template {
             macros: Vec::new(),
             frames: Vec::new(),
             loops: Vec::new(),
+            blocks: Vec::new(),
             evaluated: &evaluated.0,
             budget: Budget::new(limits, clock),
             at: 0,
             out: String::with_capacity(self.text.len() + self.text.len() / 2 + scope.expected_output().min(EXPECTED)),
         };
-        match rendering.block(&self.body) {
-            Ok(_) => Ok(rendering.out),
-            Err(error) => Err(*error),
+        match rendering.block(&self.body).map_err(|end| *end) {
+            Err(End::Failed(error)) => Err(error),
+            Ok(()) | Err(End::Break(_) | End::Stop) => Ok(rendering.out),
         }
     }
 }
@@ -91,11 +84,11 @@ struct Loop {
     has_next: bool,
 }
 
-/// A macro being rendered: its parameters, evaluated where they are used, in their caller's frame.
+/// A macro being rendered.
 struct Frame<'r> {
-    parameters: Vec<(Slot, Option<&'r Expression>)>,
+    /// Arguments that are evaluated when they are read.
+    arguments: Vec<(Slot, &'r Expression)>,
     locals: Vec<(Slot, Value<'r>)>,
-    caller: usize,
 }
 
 struct Rendering<'r, 's, 't> {
@@ -109,6 +102,8 @@ struct Rendering<'r, 's, 't> {
     macros: Vec<(&'r str, &'r Macro)>,
     frames: Vec<Frame<'r>>,
     loops: Vec<Loop>,
+    /// `#define`d blocks that are being rendered.
+    blocks: Vec<&'r Block>,
     /// The end of what `#evaluate` has parsed.
     evaluated: &'r Link,
     budget: Budget<'s>,
@@ -120,7 +115,7 @@ struct Rendering<'r, 's, 't> {
 impl<'r> Rendering<'r, '_, '_> {
     #[cold]
     fn fault(&self, kind: ErrorKind, message: impl Into<String>) -> Fault {
-        Box::new(Error::at(kind, &self.template.text, self.at, message))
+        Error::at(kind, &self.template.text, self.at, message).into()
     }
 
     #[cold]
@@ -151,33 +146,31 @@ impl<'r> Rendering<'r, '_, '_> {
         for node in &block.0 {
             self.at = node.at;
             self.step(1)?;
-            match self.node(node)? {
-                Flow::Next => {}
-                other => return Ok(other),
-            }
+            self.node(node)?;
             if self.out.len() > self.budget.limits.output {
                 self.at = node.at;
                 return Err(self.exceeded(format!("an output of more than {} bytes", self.budget.limits.output)));
             }
         }
-        Ok(Flow::Next)
+        Ok(())
     }
 
     fn node(&mut self, node: &'r Node) -> Outcome {
         match &node.kind {
             NodeKind::Text(text) => self.out.push_str(text),
             NodeKind::Reference(reference) => return self.print(reference),
+            NodeKind::Discard(reference) => return self.reference(reference).map(drop),
             NodeKind::Set(target, value) => self.set(target, value)?,
             NodeKind::If(branches, otherwise) => return self.choose(branches, otherwise.as_ref()),
             NodeKind::Foreach(slot, list, body) => return self.foreach(*slot, list, body),
-            NodeKind::Break => return if self.loops.is_empty() { Ok(Flow::Stop) } else { Ok(Flow::Break) },
-            NodeKind::Stop => return Ok(Flow::Stop),
+            NodeKind::Break(of) => return self.break_(of.as_ref()),
+            NodeKind::Stop => return Err(Box::new(End::Stop)),
             NodeKind::Call(call) => return self.call(call),
             NodeKind::Define(slot, block) => self.assign(*slot, Value::Block(Defined(block))),
             NodeKind::Evaluate(text) => return self.evaluate(text),
-            NodeKind::Resource => return Err(self.fault(ErrorKind::Resource, "there are no other files that a template could include")),
+            NodeKind::Fails(kind, message) => return Err(self.fault(*kind, *message)),
         }
-        Ok(Flow::Next)
+        Ok(())
     }
 
     fn print(&mut self, reference: &'r Reference) -> Outcome {
@@ -190,7 +183,7 @@ impl<'r> Rendering<'r, '_, '_> {
             && self.trace.is_none()
             && self.print_member(reference, name)?
         {
-            return Ok(Flow::Next);
+            return Ok(());
         }
         let value = self.reference(reference)?;
         if self.trace.is_some() {
@@ -198,7 +191,7 @@ impl<'r> Rendering<'r, '_, '_> {
             let what = self.source(reference.at);
             self.tell(reference.at, &what, &shown);
         }
-        self.print_value(value)
+        self.print_value(reference, value)
     }
 
     /// Prints a text or number where it is, in a map that a variable holds; false where it is something else.
@@ -224,11 +217,11 @@ impl<'r> Rendering<'r, '_, '_> {
 
     /// A call at the end of a printed reference: its result need not become a value where the scope can print it.
     fn print_call(&mut self, reference: &'r Reference, before: &'r [Part], name: &'r str, arguments: &'r [Expression]) -> Outcome {
-        let Some(holder) = self.walk(reference, before)? else { return Ok(Flow::Next) };
+        let Some(holder) = self.walk(reference, before)? else { return Ok(()) };
         self.step(1)?;
         let Value::Given(object) = holder else {
             let value = self.invoke(&holder, name, arguments)?;
-            return self.print_value(value);
+            return self.print_value(reference, value);
         };
         let length = self.out.len();
         let value = self.with_arguments(arguments, |rendering, arguments| {
@@ -242,33 +235,46 @@ impl<'r> Rendering<'r, '_, '_> {
         match value {
             Some(value) => {
                 self.made(&value)?;
-                self.print_value(Some(value))
+                self.print_value(reference, Some(value))
             }
             None => {
                 let made = self.out.len() - length;
                 self.made_so_much(made, 0)?;
-                self.step(made / 64)?;
-                Ok(Flow::Next)
+                self.step(made / 64)
             }
         }
     }
 
-    fn print_value(&mut self, value: Option<Value<'r>>) -> Outcome {
+    fn print_value(&mut self, reference: &'r Reference, value: Option<Value<'r>>) -> Outcome {
         match value {
-            Some(Value::Block(Defined(block))) => {
-                self.enter()?;
-                let flow = self.block(block);
-                self.budget.calls -= 1;
-                flow
-            }
+            Some(Value::Block(Defined(block))) => self.print_block(reference, block),
             Some(value) => {
                 let before = self.out.len();
                 value.print(&mut self.out);
-                self.step((self.out.len() - before) / 64)?;
-                Ok(Flow::Next)
+                self.step((self.out.len() - before) / 64)
             }
-            None => Ok(Flow::Next),
+            None => Ok(()),
         }
+    }
+
+    /// A block may be rendered within itself once; deeper, the reference is printed as it is written.
+    fn print_block(&mut self, reference: &'r Reference, block: &'r Block) -> Outcome {
+        if self.blocks.iter().filter(|open| std::ptr::eq(**open, block)).count() > 1 {
+            let written = self.template.text.get(reference.at..).unwrap_or_default();
+            let name = self.names.as_ref().unwrap_or(&self.template.names).name(reference.root).unwrap_or_default();
+            match written.get(..2) {
+                Some("$!") => {}
+                Some("${") => self.out.push_str(&format!("${{{name}}}")),
+                _ => self.out.push_str(&format!("${name}")),
+            }
+            return Ok(());
+        }
+        self.enter()?;
+        self.blocks.push(block);
+        let outcome = self.block(block);
+        self.blocks.pop();
+        self.budget.calls -= 1;
+        until_break(outcome)
     }
 
     fn enter(&mut self) -> Result<(), Fault> {

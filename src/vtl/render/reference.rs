@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
-use super::{Fault, Frame, Loop, Rendering};
+use super::flow::Fault;
+use super::{Loop, Rendering};
 use crate::vtl::ast::{Expression, Part, Reference, Slot};
 use crate::vtl::error::ErrorKind;
 use crate::vtl::methods;
-use crate::vtl::parse::LOOP_SLOTS;
 use crate::vtl::value::{Round, Value};
 
 impl<'r> Rendering<'r, '_, '_> {
@@ -30,7 +30,7 @@ impl<'r> Rendering<'r, '_, '_> {
                 (member, rest)
             }
             Some((None, _)) => return Ok(None),
-            None => match self.root(reference.root)? {
+            None => match self.variable(reference.root)? {
                 Some(root) => (root, parts),
                 None => return Ok(None),
             },
@@ -69,7 +69,7 @@ impl<'r> Rendering<'r, '_, '_> {
     }
 
     /// The round of the loop at a level with those around it.
-    fn rounds(&self, level: usize) -> Option<Rc<Round>> {
+    pub(super) fn rounds(&self, level: usize) -> Option<Rc<Round>> {
         let mut topmost: Option<Rc<Round>> = None;
         let mut inner: Option<Rc<Round>> = None;
         for round in self.loops.get(..level)? {
@@ -79,50 +79,6 @@ impl<'r> Rendering<'r, '_, '_> {
             inner = Some(made);
         }
         inner
-    }
-
-    pub(super) fn root(&mut self, slot: Slot) -> Result<Option<Value<'r>>, Fault> {
-        if !self.frames.is_empty()
-            && let Some(found) = self.parameter(slot)?
-        {
-            return Ok(found);
-        }
-        match self.variables.get(slot) {
-            Some(Some(value)) => return Ok(Some(value.clone())),
-            Some(None) => {}
-            None => return Ok(None),
-        }
-        if slot < LOOP_SLOTS
-            && let Some(round) = self.loops.last()
-        {
-            return Ok(match slot {
-                0 => self.rounds(self.loops.len()).map(Value::Round),
-                1 => Some(Value::Integer(round.index as i64 + 1)),
-                _ => Some(Value::Boolean(round.has_next)),
-            });
-        }
-        let Some(name) = self.names.as_ref().unwrap_or(&self.template.names).name(slot) else { return Ok(None) };
-        let found = self.scope.find(name);
-        if let Some(value) = &found {
-            self.assign(slot, value.clone());
-        }
-        Ok(found)
-    }
-
-    /// A macro's parameter: what was set in its place, or its argument, evaluated where the macro was called.
-    fn parameter(&mut self, slot: Slot) -> Result<Option<Option<Value<'r>>>, Fault> {
-        let Some(frame) = self.frames.last() else { return Ok(None) };
-        if let Some((_, value)) = frame.locals.iter().find(|(known, _)| *known == slot) {
-            return Ok(Some(Some(value.clone())));
-        }
-        let Some((_, argument)) = frame.parameters.iter().find(|(known, _)| *known == slot) else { return Ok(None) };
-        let Some(argument) = *argument else { return Ok(Some(None)) };
-        let caller = frame.caller;
-        let inner: Vec<Frame<'r>> = self.frames.drain(caller..).collect();
-        let value = self.value(argument);
-        self.frames.truncate(caller);
-        self.frames.extend(inner);
-        value.map(Some)
     }
 
     pub(super) fn part(&mut self, value: &Value<'r>, part: &'r Part) -> Result<Option<Value<'r>>, Fault> {
