@@ -40,6 +40,10 @@ fn object(path: Option<&Path>) -> Result<Map<String, Json>, String> {
 
 fn single(render: &Render) -> Result<(), String> {
     let file = render.file.as_deref().unwrap_or(Path::new("-"));
+    let others = [&render.body, &render.params, &render.context, &render.stage_variables];
+    if others.into_iter().filter_map(Option::as_deref).chain([file]).filter(|path| *path == Path::new("-")).count() > 1 {
+        return Err("only one file can be `-`: standard input is read once".to_owned());
+    }
     let work = Work {
         template: read(file)?,
         body: render.body.as_deref().map(read).transpose()?.unwrap_or_default(),
@@ -55,8 +59,14 @@ fn single(render: &Render) -> Result<(), String> {
 
 /// A line of JSON for each line of JSON. A template that fails does not stop the others.
 fn batch(path: &Path) -> Result<(), String> {
-    for line in read(path)?.lines().filter(|line| !line.trim().is_empty()) {
-        let vector: Json = serde_json::from_str(line).map_err(|error| format!("{}: {error}", path.display()))?;
+    for (index, line) in read(path)?.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let vector: Json = match serde_json::from_str(line) {
+            Ok(vector) => vector,
+            Err(error) => {
+                output::out(&format!("{}\n", json!({ "id": null, "error": format!("line {} of the batch: {error}", index + 1) })));
+                continue;
+            }
+        };
         let id = vector.get("id").cloned().unwrap_or_default();
         let text = |key: &str| vector.get(key).and_then(Json::as_str).unwrap_or_default().to_owned();
         let map = |key: &str| vector.get(key).and_then(Json::as_object).cloned().unwrap_or_default();
