@@ -84,16 +84,52 @@ impl Incoming {
         }
         let Some(first) = self.next(input, stream).await? else { return Ok(Some(Bytes::new())) };
         let Some(second) = self.next(input, stream).await? else { return Ok(Some(first).filter(|content| content.len() <= limit)) };
-        let mut whole = BytesMut::from(first);
+        let mut gathered = Gathered::default();
+        gathered.append(&first);
         let mut piece = Some(second);
         while let Some(bytes) = piece {
-            if whole.len() + bytes.len() > limit {
+            if gathered.length + bytes.len() > limit {
                 return Ok(None);
             }
-            whole.extend_from_slice(&bytes);
+            gathered.append(&bytes);
             piece = self.next(input, stream).await?;
         }
-        Ok(Some(whole.freeze()))
+        Ok(Some(gathered.into_whole()))
+    }
+}
+
+/// Content whose length nobody announced. One buffer that grows would hold its old copy beside its new one at every step, and pieces as small as
+/// the sender likes cost more than what is in them; so pieces are put together in segments, and these once, at the end.
+#[derive(Debug, Default)]
+struct Gathered {
+    segments: Vec<BytesMut>,
+    length: usize,
+}
+
+/// Of one segment, in bytes.
+const SEGMENT: usize = 256 << 10;
+
+impl Gathered {
+    fn append(&mut self, mut piece: &[u8]) {
+        self.length += piece.len();
+        while !piece.is_empty() {
+            if self.segments.last().is_none_or(|last| last.len() == SEGMENT) {
+                self.segments.push(BytesMut::new());
+            }
+            let Some(last) = self.segments.last_mut() else { return };
+            let (here, rest) = piece.split_at(piece.len().min(SEGMENT - last.len()));
+            last.extend_from_slice(here);
+            piece = rest;
+        }
+    }
+
+    fn into_whole(mut self) -> Bytes {
+        if self.segments.len() == 1 {
+            return self.segments.pop().unwrap_or_default().freeze();
+        }
+        let mut whole = BytesMut::with_capacity(self.length);
+        self.segments.iter().for_each(|segment| whole.extend_from_slice(segment));
+        whole.freeze()
     }
 }
 
@@ -103,5 +139,30 @@ pub(super) async fn fill<S: AsyncRead + Unpin>(input: &mut BytesMut, stream: &mu
     match stream.read_buf(input).await? {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn content_of_any_length_is_put_together() {
+        for length in [0, 1, 5_000, SEGMENT, SEGMENT + 1, 3 * SEGMENT + 7] {
+            let sent: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+            let mut stream = &sent[..];
+            let whole = Incoming::Close.whole(&mut BytesMut::new(), &mut stream, usize::MAX).await.unwrap();
+            assert!(whole.unwrap() == sent, "{length}");
+            let announced = Incoming::length(length as u64).whole(&mut BytesMut::new(), &mut &sent[..], usize::MAX).await.unwrap();
+            assert!(announced.unwrap() == sent, "{length}");
+        }
+    }
+
+    #[tokio::test]
+    async fn content_beyond_the_limit_is_nothing() {
+        let sent = vec![0; SEGMENT];
+        for mut incoming in [Incoming::Close, Incoming::length(SEGMENT as u64)] {
+            assert!(incoming.whole(&mut BytesMut::new(), &mut &sent[..], SEGMENT - 1).await.unwrap().is_none());
+        }
     }
 }
