@@ -6,12 +6,22 @@ use super::Broken;
 
 /// The longest line of a chunk's size with its extensions.
 const SIZE_LINE: usize = 4 << 10;
+/// What all sizes and extensions of one content may take beyond their digits and line ends.
+const EXTENSIONS: usize = 16 << 10;
 /// All trailer fields together.
 const TRAILERS: usize = 8 << 10;
 
+/// A reader of chunked content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Chunked {
+    state: State,
+    /// What extensions have taken so far, in bytes.
+    extensions: usize,
+}
+
 /// Where a reader is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Chunked {
+enum State {
     /// Before a chunk's size.
     Size,
     /// Within a chunk, so many bytes before its end.
@@ -36,39 +46,48 @@ pub(super) enum Step {
 }
 
 impl Chunked {
+    /// At the beginning.
+    pub(super) const fn new() -> Self {
+        Self { state: State::Size, extensions: 0 }
+    }
+
     /// Takes from `input` what can be taken.
     pub(super) fn step(&mut self, input: &mut BytesMut) -> Result<Step, Broken> {
         loop {
-            match *self {
-                Self::Size => {
+            match self.state {
+                State::Size => {
                     let Some(line) = line(input, SIZE_LINE)? else { return Ok(Step::More) };
-                    *self = match size(&line)? {
-                        0 => Self::Trailers(0),
-                        size => Self::Data(size),
+                    self.extensions += line.iter().position(|&byte| byte == b';').map_or(0, |at| line.len() - at);
+                    if self.extensions > EXTENSIONS {
+                        return Err(Broken::Refused("the extensions of chunks are longer than is read"));
+                    }
+                    self.state = match size(&line)? {
+                        0 => State::Trailers(0),
+                        size => State::Data(size),
                     };
                 }
-                Self::Data(left) => {
+                State::Data(left) => {
                     if input.is_empty() {
                         return Ok(Step::More);
                     }
                     let here = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
                     let left = left - here as u64;
-                    *self = if left == 0 { Self::DataEnd } else { Self::Data(left) };
+                    self.state = if left == 0 { State::DataEnd } else { State::Data(left) };
                     return Ok(Step::Piece(input.split_to(here).freeze()));
                 }
-                Self::DataEnd => {
+                State::DataEnd => {
                     let Some(end) = input.get(..2) else { return Ok(Step::More) };
                     if end != b"\r\n" {
                         return Err(Broken::Refused("a chunk is longer than its size"));
                     }
                     input.advance(2);
-                    *self = Self::Size;
+                    self.state = State::Size;
                 }
-                Self::Trailers(read) => {
+                State::Trailers(read) => {
                     let Some(line) = line(input, TRAILERS - read)? else { return Ok(Step::More) };
-                    *self = if line.is_empty() { Self::Done } else { Self::Trailers(read + line.len()) };
+                    self.state = if line.is_empty() { State::Done } else { State::Trailers(read + line.len()) };
                 }
-                Self::Done => return Ok(Step::End),
+                State::Done => return Ok(Step::End),
             }
         }
     }
@@ -104,7 +123,7 @@ mod tests {
 
     /// The content and whether the end was reached; nothing where the coding is refused.
     fn read(text: &[u8], by: usize) -> Option<(Vec<u8>, bool)> {
-        let (mut state, mut input, mut content) = (Chunked::Size, BytesMut::new(), Vec::new());
+        let (mut state, mut input, mut content) = (Chunked::new(), BytesMut::new(), Vec::new());
         for piece in text.chunks(by) {
             input.extend_from_slice(piece);
             loop {
@@ -144,6 +163,8 @@ mod tests {
         assert_eq!(read(&[b'1'; 16], 1), Some((Vec::new(), false)));
         assert_eq!(read(b"1111111111111111\r\n", 100), None, "more than any content");
         assert_eq!(read(&[b'1'; 5000], 100), None, "a line without an end");
+        let extended = |lines: usize| format!("1;{}\r\na\r\n", "e".repeat(4000)).repeat(lines).into_bytes();
+        assert!(read(&extended(4), 1000).is_some() && read(&extended(5), 1000).is_none(), "extensions without an end");
         assert_eq!(read(b"0\r\n\r", 100), Some((Vec::new(), false)), "no end without its last line");
     }
 }

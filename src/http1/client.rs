@@ -202,7 +202,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
             (204 | 304, _) => Incoming::Done,
             _ if self.is_head => Incoming::Done,
             (_, ContentEnd::Length(length)) => Incoming::length(length),
-            (_, ContentEnd::Chunked) => Incoming::Chunked(Chunked::Size),
+            (_, ContentEnd::Chunked) => Incoming::Chunked(Chunked::new()),
             (_, ContentEnd::Unsaid) => Incoming::Close,
         };
         head

@@ -126,6 +126,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             if end.unwrap_or(self.input.len()) > head::LARGEST {
                 let in_line = !self.input.iter().take(head::LARGEST).any(|&byte| byte == b'\n');
                 let refusal = if in_line { Refusal(414, "Request URI too long") } else { Refusal(431, "Request Header Fields Too Large") };
+                (self.is_head, self.minor_version, self.incoming) = (false, 1, Incoming::Close);
                 return Err(Unread::Refused(refusal));
             }
             if let Some(end) = end {
@@ -149,11 +150,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     fn begin(&mut self, end: usize) -> Result<RequestHead, Refusal> {
         (self.searched, self.head_since) = (0, None);
+        // What a refusal is written by: nothing is known of this request yet.
+        (self.is_head, self.minor_version, self.incoming) = (false, 1, Incoming::Close);
         let bytes = self.input.split_to(end).freeze();
         let head = head::read_request_head(&bytes)?;
         self.incoming = match head.content_end {
             ContentEnd::Length(length) => Incoming::length(length),
-            ContentEnd::Chunked => Incoming::Chunked(Chunked::Size),
+            ContentEnd::Chunked => Incoming::Chunked(Chunked::new()),
             ContentEnd::Unsaid => Incoming::Done,
         };
         self.keep_alive &= head.keep_alive;
@@ -318,7 +321,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// Ends a connection whose response is complete: a client that is still sending gets to read it before the connection is gone.
     pub async fn linger(mut self) {
         let _ = timeout(LINGER, self.stream.shutdown()).await;
-        if self.incoming == Incoming::Done {
+        if self.incoming == Incoming::Done && self.input.is_empty() {
             return;
         }
         let reading = async {
