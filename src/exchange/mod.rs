@@ -10,7 +10,7 @@ mod response;
 mod trace;
 mod vpc_link;
 
-pub use context::{Authorizer, Context, Identity, IntegrationFacts, ResourceFacts, StageFacts, format_request_id};
+pub use context::{Authorizer, Context, Identity, IntegrationFacts, ResourceFacts, StageFacts, format_request_id, push_hexadecimal};
 pub use failure::{Failure, ResponseType};
 pub use fields::{Field, FieldName, Fields};
 pub use pieces::{BrokenOff, PieceSender, Pieces};

@@ -6,7 +6,7 @@
 use http::HeaderValue;
 
 use crate::apigateway::integration::IntegrationType;
-use crate::exchange::{Context, Field, FieldName, Fields, Peer};
+use crate::exchange::{Context, Field, FieldName, Fields, Peer, push_hexadecimal};
 
 /// Not seen by mappings, templates or endpoints.
 const DROPPED_ON_ARRIVAL: [&str; 12] = [
@@ -195,8 +195,15 @@ pub(crate) fn trace_id(incoming: Option<&str>, now_ms: u64, random: u128, active
             format!("Root={root};Parent={};Sampled={sampled}", part("Parent").map_or_else(parent, str::to_owned))
         }
         _ => {
-            let (seconds, rest, sampled) = (now_ms / 1000, random & ((1 << 96) - 1), u8::from(active));
-            format!("Root=1-{seconds:08x}-{rest:024x};Parent={};Sampled={sampled}", parent())
+            let mut text = String::with_capacity(74);
+            text.push_str("Root=1-");
+            push_hexadecimal(&mut text, (now_ms / 1000).into(), 8);
+            text.push('-');
+            push_hexadecimal(&mut text, random, 24);
+            text.push_str(";Parent=");
+            push_hexadecimal(&mut text, random >> 64, 16);
+            text.push_str(if active { ";Sampled=1" } else { ";Sampled=0" });
+            text
         }
     }
 }
