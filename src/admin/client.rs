@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 /// A gateway that is busy reloading answers within this time.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Of an answer, in bytes.
-const LARGEST: u64 = 16 << 20;
+const LARGEST: u64 = 256 << 20;
 
 /// What a gateway answered.
 #[derive(Debug)]

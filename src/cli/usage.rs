@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::args::{Usage, UsageFormat};
 use super::running::{self, ask, encoded};
 use super::{DONE, REFUSED, clock, output};
+use crate::apigateway::usage_plan::ApiKey;
 use crate::config::Loaded;
 use crate::control::{UsageQuery, grant, usage as told};
 use crate::snapshot;
@@ -55,15 +56,23 @@ fn set(arguments: &Usage, loaded: &Loaded, quota: Option<&Quota>, key: &str, rem
     let path = format!("/usageplans/{}/keys/{}/usage", encoded(&arguments.plan), encoded(key));
     let patch = json!({ "patchOperations": [{ "op": "replace", "path": "/remaining", "value": remaining.to_string() }] });
     if ask(loaded, "PATCH", &path, &patch.to_string())?.is_none() {
+        let place = loaded.account.usage_plans.iter().position(|plan| plan.id.value == arguments.plan);
+        let in_plan = |known: &ApiKey| known.id == key && known.usage_plans.iter().any(|plan| Some(*plan as usize) == place);
+        if !loaded.account.api_keys.iter().any(in_plan) {
+            return Err(format!("the usage plan `{}` has no key `{key}`", arguments.plan));
+        }
         let store = open(loaded)?;
-        grant(&store.meter(&arguments.plan, key), quota, remaining, now())?;
+        grant(&*store.meter(&arguments.plan.as_str().into(), &key.into()), quota, remaining, now())?;
         store.close();
+        if let Some(failure) = store.failure() {
+            return Err(failure);
+        }
     }
     Ok(())
 }
 
 fn open(loaded: &Loaded) -> Result<Embedded, String> {
-    Embedded::open(&loaded.process.state_directory, now()).map_err(|error| error.to_string())
+    Embedded::open(&loaded.process.state_directory, clock::now).map_err(|error| error.to_string())
 }
 
 fn now() -> u64 {
@@ -74,23 +83,24 @@ fn rendered(value: &Value, format: UsageFormat) -> String {
     if format == UsageFormat::Json {
         return format!("{value:#}\n");
     }
-    let mut text = if format == UsageFormat::Csv { "key,date,used,remaining\n" } else { "KEY  DATE  USED  REMAINING\n" }.to_owned();
     let first = value["startDate"].as_str().and_then(day).unwrap_or(0);
+    let mut rows = Vec::new();
     for (key, days) in value["items"].as_object().into_iter().flatten() {
         for (offset, pair) in (0..).zip(days.as_array().into_iter().flatten()) {
-            let (used, left) = (pair[0].as_u64().unwrap_or(0), &pair[1]);
-            // People want the days on which something happened.
-            if used == 0 && format == UsageFormat::Text {
-                continue;
-            }
-            let left = left.as_u64().map(|left| left.to_string()).unwrap_or_default();
-            let _ = match format {
-                UsageFormat::Csv => writeln!(text, "{},{},{used},{left}", quoted(key), date(first + offset)),
-                _ => writeln!(text, "{key}  {}  {used}  {}", date(first + offset), if left.is_empty() { "no quota" } else { &left }),
-            };
+            rows.push((key.as_str(), date(first + offset), pair[0].as_u64().unwrap_or(0), pair[1].as_u64()));
         }
     }
-    text
+    if format == UsageFormat::Csv {
+        let line = |(key, date, used, left): &(&str, String, u64, Option<u64>)| {
+            format!("{},{date},{used},{}\n", quoted(key), left.map(|left| left.to_string()).unwrap_or_default())
+        };
+        return std::iter::once("key,date,used,remaining\n".to_owned()).chain(rows.iter().map(line)).collect();
+    }
+    // People want the days on which something happened.
+    let happened = rows.iter().filter(|(_, _, used, _)| *used > 0).map(|(key, date, used, left)| {
+        [(*key).to_owned(), date.clone(), used.to_string(), left.map_or_else(|| "no quota".to_owned(), |left| left.to_string())]
+    });
+    output::table(["KEY", "DATE", "USED", "REMAINING"], happened)
 }
 
 /// A field of a CSV file (RFC 4180).

@@ -1,16 +1,14 @@
 //! The response cache: it stands in for the endpoint, so that a kept answer goes through the response mappings like a fresh one.
 
-use std::time::Duration;
-
 use super::authorize;
 use super::integration_request::Asked;
 use super::sources::{Found, Sources};
 use crate::apigateway::stage::UnauthorizedCacheControl;
 use crate::exchange::{Answer, Failure, ResponseType};
 use crate::snapshot::MethodCache;
-use crate::store::{Entry, Key, KeyBuilder};
+use crate::store::{Computed, Keep, Key, KeyBuilder};
 
-/// An answer beyond this size, in bytes, is not kept (API Gateway's guide).
+/// Content beyond this size, in bytes, is not kept (API Gateway's guide).
 const LARGEST: usize = 1_048_576;
 
 /// What a request asks of the cache.
@@ -70,18 +68,18 @@ pub(super) fn key(asked: Asked<'_>, cache: &MethodCache) -> Result<Key, Failure>
     Ok(key.build())
 }
 
-/// An answer as the cache keeps it; one that may not be kept has no time.
-pub(super) fn entry(cache: &MethodCache, answer: Answer, is_function: bool, now_ms: u64) -> Entry<Answer> {
+/// An answer with what becomes of it.
+pub(super) fn computed(cache: &MethodCache, answer: Answer, is_function: bool) -> Computed<Answer> {
     let response = &answer.response;
-    // A function that failed, or an endpoint that did, may do better the next time.
-    let failed = response.status >= 500 || (is_function && response.selector.is_some());
     let fields: usize = response.fields.iter().map(|field| field.name.as_str().len() + field.value.len() + 64).sum();
-    let size = response.content.len() + fields + 256;
-    let keeps = !failed && size <= LARGEST;
-    Entry {
-        weight: u32::try_from(size).unwrap_or(u32::MAX),
-        fresh_until_ms: now_ms + u64::from(cache.ttl_seconds) * 1000,
-        kept_for: if keeps { Duration::from_secs((cache.ttl_seconds + cache.stale_if_error_seconds).into()) } else { Duration::ZERO },
-        value: answer,
-    }
+    let seconds = |seconds: u32| u64::from(seconds) * 1000;
+    let keep = if response.status >= 500 || (is_function && response.selector.is_some()) {
+        // An endpoint or a function that failed may do better the next time.
+        Keep::Failed
+    } else if response.content.len() > LARGEST {
+        Keep::Not
+    } else {
+        Keep::For { fresh: seconds(cache.ttl_seconds), stale: seconds(cache.stale_if_error_seconds) }
+    };
+    Computed { weight: u32::try_from(response.content.len() + fields + 256).unwrap_or(u32::MAX), value: answer, keep }
 }

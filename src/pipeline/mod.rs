@@ -362,27 +362,24 @@ async fn answer(exchange: &Exchange, content: Bytes, watch: Watch<'_>) -> Result
     };
     let (wish, key) = (cache::wish(asked, cache)?, cache::key(asked, cache)?);
     let is_function = matches!(&asked.operation.aws, Some(call) if call.kind == AwsCallKind::Lambda);
-    let now_ms = asked.context.request_time_ms;
-    let metrics = &asked.operation.metrics;
-    if wish == cache::Wish::Anew {
-        let (answer, latency) = ask(asked, &content, watch).await?;
-        metrics.cache_misses.inc();
-        let kept = cache.cache.replace(key, cache::entry(cache, answer, is_function, now_ms)).await;
-        return Ok(Answered { answer: kept.value.clone(), latency, warns: false });
-    }
-    let asked_latency = std::sync::OnceLock::new();
+    let now = u64::try_from(asked.release.clock.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let latency = std::sync::OnceLock::new();
     let compute = async {
-        let (answer, latency) = ask(asked, &content, watch).await?;
-        let _ = asked_latency.set(latency);
-        Ok(cache::entry(cache, answer, is_function, now_ms))
+        let (answer, took) = ask(asked, &content, watch).await?;
+        let _ = latency.set(took);
+        Ok(cache::computed(cache, answer, is_function))
     };
-    let (kept, found) = cache.cache.find(key, now_ms, compute).await?;
+    let (kept, found) = match wish {
+        cache::Wish::Anew => (cache.cache.refresh(key, now, compute).await?, Found::Miss),
+        cache::Wish::Kept | cache::Wish::KeptWithWarning => cache.cache.find(key, now, compute).await?,
+    };
+    let metrics = &asked.operation.metrics;
     if found == Found::Miss {
         metrics.cache_misses.inc()
     } else {
         metrics.cache_hits.inc()
     }
-    Ok(Answered { answer: kept.value.clone(), latency: asked_latency.into_inner().flatten(), warns: wish == cache::Wish::KeptWithWarning })
+    Ok(Answered { answer: Answer::clone(&kept), latency: latency.into_inner().flatten(), warns: wish == cache::Wish::KeptWithWarning })
 }
 
 /// The content without its coding, checked.

@@ -6,9 +6,14 @@ use http::Method;
 
 use crate::apigateway::integration::{Integration, RequestDestination};
 use crate::apigateway::stage::{MethodSettings, UnauthorizedCacheControl};
-use crate::exchange::{Answer, FieldName};
+use crate::exchange::{Answer, Failure, FieldName};
 use crate::mapping::expression::{Expression, Message, Scope};
-use crate::store::Cache;
+use crate::store::{Cache, Caches};
+
+/// A stage's response cache: answers of endpoints, before the response mappings.
+pub type ResponseCache = Cache<Answer, Failure>;
+/// The response caches of all stages.
+pub type ResponseCaches = Caches<Answer, Failure>;
 
 /// The default of `cacheTtlInSeconds`.
 const TTL: u32 = 300;
@@ -17,7 +22,7 @@ const TTL: u32 = 300;
 #[derive(Debug)]
 pub struct MethodCache {
     /// The stage's cache.
-    pub cache: Arc<Cache<Answer>>,
+    pub cache: Arc<ResponseCache>,
     /// How long an answer is served, in seconds; more than 0.
     pub ttl_seconds: u32,
     /// So much longer it may stand in for a failure, in seconds.
@@ -36,7 +41,7 @@ pub struct MethodCache {
 
 /// The cache of a method, if its settings give it one. What the stage says of all methods goes for GET alone.
 pub(super) fn method_cache(
-    cache: Option<&Arc<Cache<Answer>>>,
+    cache: Option<&Arc<ResponseCache>>,
     own: Option<&MethodSettings>,
     all: Option<&MethodSettings>,
     http_method: Option<&Method>,

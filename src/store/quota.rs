@@ -1,12 +1,14 @@
 //! Quotas: requests of a key under a plan in a calendar period, in UTC; and what each key used, day by day.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use super::calendar::{Period, day_of};
 
 /// Days that usage is kept for: thirteen months.
-const KEPT_DAYS: u32 = 396;
-const DAY_SECONDS: u64 = 86_400;
+pub(super) const KEPT_DAYS: u32 = 396;
 
 /// So many requests in each period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,71 +19,6 @@ pub struct Quota {
     pub offset: u64,
     /// When it begins anew.
     pub period: Period,
-}
-
-/// A calendar period in UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Period {
-    /// From midnight to midnight.
-    Day,
-    /// From Monday on.
-    Week,
-    /// From the first on.
-    Month,
-}
-
-impl Period {
-    /// The day, counted from 1970-01-01, on which the period of a day began.
-    #[must_use]
-    pub fn start(self, day: u32) -> u32 {
-        match self {
-            Self::Day => day,
-            // 1970-01-01 was a Thursday.
-            Self::Week => day.saturating_sub((day + 3) % 7),
-            Self::Month => day - (day_of_month(day) - 1),
-        }
-    }
-}
-
-/// Year, month and day of a day counted from 1970-01-01 (the civil calendar, by eras of 400 years).
-fn civil(day: u32) -> (u32, u32, u32) {
-    let shifted = u64::from(day) + 719_468;
-    let of_era = shifted % 146_097;
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let shifted_month = (5 * of_year + 2) / 153;
-    let of_month = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year + shifted / 146_097 * 400 + u64::from(month <= 2);
-    let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
-    (small(year), small(month), small(of_month))
-}
-
-fn day_of_month(day: u32) -> u32 {
-    civil(day).2
-}
-
-/// A day as `2024-02-29`.
-#[must_use]
-pub fn date(day: u32) -> String {
-    let (year, month, day) = civil(day);
-    format!("{year:04}-{month:02}-{day:02}")
-}
-
-/// The day that a text such as `2024-02-29` names, counted from 1970-01-01; nothing where there is none.
-#[must_use]
-pub fn day(text: &str) -> Option<u32> {
-    let mut parts = text.splitn(3, '-').map(str::parse::<u64>);
-    let (year, month, of_month) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
-    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&of_month) {
-        return None;
-    }
-    let shifted_year = year - u64::from(month <= 2);
-    let of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + of_month - 1;
-    let of_era = shifted_year % 400 * 365 + shifted_year % 400 / 4 - shifted_year % 400 / 100 + of_year;
-    let day = u32::try_from(shifted_year / 400 * 146_097 + of_era).ok()?.checked_sub(719_468)?;
-    // The 31st of a short month names no day.
-    (civil(day) == (u32::try_from(year).ok()?, u32::try_from(month).ok()?, u32::try_from(of_month).ok()?)).then_some(day)
 }
 
 /// A period's count.
@@ -97,21 +34,6 @@ pub struct Window {
     pub first: u32,
 }
 
-/// One key under one plan.
-#[derive(Debug, Default)]
-pub struct Meter {
-    state: Mutex<State>,
-    changed: AtomicBool,
-}
-
-#[derive(Debug, Default, Clone)]
-struct State {
-    window: Option<Window>,
-    days: BTreeMap<u32, u64>,
-    /// Days before this one are written and cannot change any more.
-    kept: u32,
-}
-
 /// What a key used.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -121,14 +43,139 @@ pub struct Usage {
     pub window: Option<Window>,
 }
 
-impl Meter {
+/// One key under one plan.
+pub trait Meter: Send + Sync + std::fmt::Debug {
+    /// Counts a request, if the quota lets it through. Without a quota every request is let through and counted.
+    fn spend(&self, quota: Option<&Quota>, now_seconds: u64) -> bool;
+    /// What is left of the current window.
+    fn remaining(&self, quota: &Quota, now_seconds: u64) -> u64;
+    /// Makes this what is left of the current window.
+    fn grant(&self, quota: &Quota, remaining: u64, now_seconds: u64);
+}
+
+/// Where requests of keys are counted. What asks it on a request's way never waits.
+pub trait QuotaStore: Send + Sync + std::fmt::Debug {
+    /// The meter of a key under a plan.
+    fn meter(&self, plan: &Arc<str>, key: &Arc<str>) -> Arc<dyn Meter>;
+    /// What the keys of a plan used on these days, or one of its keys.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn usage(&self, plan: &str, key: Option<&str>, days: RangeInclusive<u32>) -> Result<BTreeMap<Box<str>, Usage>, String>;
+}
+
+/// The meters that have counted since they were asked for it last.
+#[derive(Debug, Default)]
+pub(super) struct Changes(Mutex<Vec<Arc<Counter>>>);
+
+impl Changes {
+    /// What has changed since the last call.
+    pub(super) fn take(&self) -> Vec<Arc<Counter>> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A meter in memory. It knows its current window and the days that nobody has kept yet, so it does not grow with time.
+#[derive(Debug)]
+pub(super) struct Counter {
+    pub(super) plan: Arc<str>,
+    pub(super) key: Arc<str>,
+    state: Mutex<State>,
+    /// Whether it is in `changes`.
+    changed: AtomicBool,
+    changes: Option<Arc<Changes>>,
+    own: Weak<Self>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    window: Option<Window>,
+    /// The newest day, and all of its requests.
+    day: u32,
+    count: u64,
+    /// Days before that are not kept yet.
+    earlier: Vec<(u32, u64)>,
+    /// Whether what was kept could not be read when it began: then it is added to what is counted.
+    unread: bool,
+}
+
+impl Counter {
+    /// A meter that begins with what was kept. `changes` is told when it counts.
+    pub(super) fn new(plan: Arc<str>, key: Arc<str>, kept: Option<Usage>, changes: Option<Arc<Changes>>) -> Arc<Self> {
+        let unread = kept.is_none();
+        let Usage { days, window } = kept.unwrap_or_default();
+        let (day, count) = days.last_key_value().map_or((0, 0), |(day, count)| (*day, *count));
+        let state = Mutex::new(State { window, day, count, earlier: Vec::new(), unread });
+        Arc::new_cyclic(|own| Self { plan, key, state, changed: AtomicBool::new(false), changes, own: Weak::clone(own) })
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a request, if the quota lets it through. Without a quota every request is let through and counted.
-    pub fn spend(&self, quota: Option<&Quota>, now_seconds: u64) -> bool {
-        let today = u32::try_from(now_seconds / DAY_SECONDS).unwrap_or(u32::MAX);
+    /// Says that there is something to keep.
+    pub(super) fn mark(&self) {
+        let Some(changes) = &self.changes else { return };
+        // Only the first request since the last writing takes the lock.
+        if !self.changed.swap(true, Ordering::AcqRel)
+            && let Some(own) = self.own.upgrade()
+        {
+            changes.0.lock().unwrap_or_else(PoisonError::into_inner).push(own);
+        }
+    }
+
+    /// What is to be kept now. From here on the meter is unchanged.
+    pub(super) fn take(&self) -> Usage {
+        self.changed.store(false, Ordering::Release);
+        self.usage()
+    }
+
+    /// The window, and the days that are in memory.
+    pub(super) fn usage(&self) -> Usage {
+        let state = self.state();
+        let mut days: BTreeMap<u32, u64> = state.earlier.iter().copied().collect();
+        if state.count > 0 {
+            days.insert(state.day, state.count);
+        }
+        Usage { days, window: state.window }
+    }
+
+    /// Says that what was taken is kept: days that are over need not be remembered.
+    pub(super) fn kept(&self, taken: &Usage) {
+        let newest = taken.days.last_key_value().map_or(0, |(day, _)| *day);
+        self.state().earlier.retain(|(day, _)| *day >= newest);
+    }
+
+    /// Whether what was kept before is still to be added.
+    pub(super) fn is_unread(&self) -> bool {
+        self.state().unread
+    }
+
+    /// Adds what was kept to what was counted since.
+    pub(super) fn add(&self, kept: &Usage) {
+        let mut state = self.state();
+        if !std::mem::take(&mut state.unread) {
+            return;
+        }
+        for (day, count) in &kept.days {
+            if *day == state.day {
+                state.count += count;
+            }
+            state.earlier.iter_mut().filter(|(known, _)| known == day).for_each(|(_, known)| *known += count);
+        }
+        state.window = match (state.window, kept.window) {
+            (Some(own), Some(kept)) if own.start == kept.start => {
+                Some(Window { used: own.used + kept.used, granted: own.granted + kept.granted, ..kept })
+            }
+            (Some(own), Some(kept)) if own.start > kept.start => Some(Window { first: kept.first, ..own }),
+            (own, kept) => kept.or(own),
+        };
+    }
+}
+
+impl Meter for Counter {
+    fn spend(&self, quota: Option<&Quota>, now_seconds: u64) -> bool {
+        let today = day_of(now_seconds);
         let mut state = self.state();
         if let Some(quota) = quota {
             let window = state.window(quota.period, today);
@@ -137,64 +184,35 @@ impl Meter {
             }
             window.used += 1;
         }
-        *state.days.entry(today).or_default() += 1;
+        if today > state.day {
+            if state.count > 0 {
+                let ended = (state.day, state.count);
+                state.earlier.push(ended);
+                state.earlier.retain(|(day, _)| day.saturating_add(KEPT_DAYS) > today);
+            }
+            (state.day, state.count) = (today, 0);
+        }
+        // A clock that was set back counts for the newest day.
+        state.count += 1;
         drop(state);
-        self.changed.store(true, Ordering::Release);
+        self.mark();
         true
     }
 
-    /// What is left of the current window.
-    pub fn remaining(&self, quota: &Quota, now_seconds: u64) -> u64 {
-        let today = u32::try_from(now_seconds / DAY_SECONDS).unwrap_or(u32::MAX);
+    fn remaining(&self, quota: &Quota, now_seconds: u64) -> u64 {
         let mut state = self.state();
-        let window = state.window(quota.period, today);
+        let window = state.window(quota.period, day_of(now_seconds));
         window.allowance(quota).saturating_sub(window.used)
     }
 
-    /// Makes this what is left of the current window.
-    pub fn grant(&self, quota: &Quota, remaining: u64, now_seconds: u64) {
-        let today = u32::try_from(now_seconds / DAY_SECONDS).unwrap_or(u32::MAX);
+    fn grant(&self, quota: &Quota, remaining: u64, now_seconds: u64) {
         let mut state = self.state();
-        let window = state.window(quota.period, today);
+        let window = state.window(quota.period, day_of(now_seconds));
         let plain = Window { granted: 0, ..*window }.allowance(quota);
         let wanted = window.used.saturating_add(remaining);
         window.granted = i64::try_from(wanted).unwrap_or(i64::MAX).saturating_sub(i64::try_from(plain).unwrap_or(i64::MAX));
         drop(state);
-        self.changed.store(true, Ordering::Release);
-    }
-
-    /// What was used.
-    #[must_use]
-    pub fn usage(&self) -> Usage {
-        let state = self.state();
-        Usage { days: state.days.clone(), window: state.window }
-    }
-
-    /// Puts back what was kept.
-    pub fn restore(&self, usage: Usage) {
-        let kept = usage.days.keys().next_back().copied().unwrap_or(0);
-        *self.state() = State { window: usage.window, days: usage.days, kept };
-    }
-
-    /// What is to be kept, if it changed since it was taken last.
-    pub(super) fn take_changes(&self) -> Option<Usage> {
-        self.changed.swap(false, Ordering::AcqRel).then(|| {
-            let mut state = self.state();
-            let newest = state.days.keys().next_back().copied().unwrap_or(0);
-            state.days.retain(|day, _| day.saturating_add(KEPT_DAYS) > newest);
-            Usage { days: state.days.range(state.kept..).map(|(day, count)| (*day, *count)).collect(), window: state.window }
-        })
-    }
-
-    /// Says that what was taken is kept.
-    pub(super) fn kept(&self, usage: &Usage) {
-        let mut state = self.state();
-        state.kept = state.kept.max(usage.days.keys().next_back().copied().unwrap_or(0));
-    }
-
-    /// Says that what was taken could not be kept.
-    pub(super) fn untaken(&self) {
-        self.changed.store(true, Ordering::Release);
+        self.mark();
     }
 }
 
@@ -217,40 +235,54 @@ impl Window {
     }
 }
 
-/// Where meters are.
-pub trait QuotaStore: Send + Sync + std::fmt::Debug {
-    /// The meter of a key under a plan.
-    fn meter(&self, plan: &str, key: &str) -> Arc<Meter>;
-    /// All meters of a plan, by key.
-    fn meters(&self, plan: &str) -> Vec<(Box<str>, Arc<Meter>)>;
-}
-
 /// A plan and a key.
-pub(super) type Name = (Box<str>, Box<str>);
+type Name = (Arc<str>, Arc<str>);
 
-/// Meters in memory alone: of commands that serve nothing, and what the durable store stands on.
+/// Meters by plan and key.
 #[derive(Debug, Default)]
-pub struct Memory {
-    meters: Mutex<HashMap<Name, Arc<Meter>>>,
-}
+pub(super) struct Counters(Mutex<HashMap<Name, Arc<Counter>>>);
 
-impl Memory {
-    pub(super) fn all(&self) -> Vec<(Name, Arc<Meter>)> {
-        let meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
-        meters.iter().map(|(name, meter)| (name.clone(), Arc::clone(meter))).collect()
+impl Counters {
+    fn known(&self) -> MutexGuard<'_, HashMap<Name, Arc<Counter>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The meter of a name; one that is new is made by `new`.
+    pub(super) fn meter(&self, plan: &Arc<str>, key: &Arc<str>, new: impl FnOnce(Name) -> Arc<Counter>) -> Arc<Counter> {
+        let mut known = self.known();
+        let counter = known.entry((Arc::clone(plan), Arc::clone(key))).or_insert_with_key(|name| new(name.clone()));
+        Arc::clone(counter)
+    }
+
+    /// All meters of a plan, or of one of its keys.
+    pub(super) fn of(&self, plan: &str, key: Option<&str>) -> Vec<Arc<Counter>> {
+        let known = self.known();
+        let wanted = |counter: &&Arc<Counter>| *counter.plan == *plan && key.is_none_or(|key| *counter.key == *key);
+        known.values().filter(wanted).cloned().collect()
+    }
+
+    /// Every meter.
+    pub(super) fn all(&self) -> Vec<Arc<Counter>> {
+        self.known().values().cloned().collect()
     }
 }
+
+/// Meters in memory alone: of commands that serve nothing.
+#[derive(Debug, Default)]
+pub struct Memory(Counters);
 
 impl QuotaStore for Memory {
-    fn meter(&self, plan: &str, key: &str) -> Arc<Meter> {
-        let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(meters.entry((plan.into(), key.into())).or_default())
+    fn meter(&self, plan: &Arc<str>, key: &Arc<str>) -> Arc<dyn Meter> {
+        self.0.meter(plan, key, |(plan, key)| Counter::new(plan, key, Some(Usage::default()), None))
     }
 
-    fn meters(&self, plan: &str) -> Vec<(Box<str>, Arc<Meter>)> {
-        let mut found: Vec<_> = self.all().into_iter().filter(|((of, _), _)| **of == *plan).map(|((_, key), meter)| (key, meter)).collect();
-        found.sort_by(|(a, _), (b, _)| a.cmp(b));
-        found
+    fn usage(&self, plan: &str, key: Option<&str>, days: RangeInclusive<u32>) -> Result<BTreeMap<Box<str>, Usage>, String> {
+        let told = self.0.of(plan, key).into_iter().map(|counter| {
+            let mut usage = counter.usage();
+            usage.days.retain(|day, _| days.contains(day));
+            (Box::<str>::from(&*counter.key), usage)
+        });
+        Ok(told.collect())
     }
 }
 
@@ -258,26 +290,19 @@ impl QuotaStore for Memory {
 mod tests {
     use super::*;
 
-    const DAY: u64 = DAY_SECONDS;
+    const DAY: u64 = 86_400;
 
     fn quota(limit: u64, offset: u64, period: Period) -> Quota {
         Quota { limit, offset, period }
     }
 
-    #[test]
-    fn periods_begin_on_their_days() {
-        // 2024-02-29 was a Thursday, day 19782.
-        assert_eq!((civil(19_782), date(19_782).as_str(), day("2024-02-29")), ((2024, 2, 29), "2024-02-29", Some(19_782)));
-        assert_eq!((civil(0), civil(365), day("2023-02-29"), day("1969-12-31"), day("x")), ((1970, 1, 1), (1971, 1, 1), None, None, None));
-        assert_eq!(Period::Month.start(19_782), 19_782 - 28);
-        assert_eq!(Period::Week.start(19_782), 19_779);
-        assert_eq!((day_of_month(0), Period::Month.start(30), Period::Month.start(31)), (1, 0, 31));
-        assert_eq!((Period::Week.start(3), Period::Week.start(4), Period::Week.start(10)), (0, 4, 4));
+    fn counter(kept: Option<Usage>) -> Arc<Counter> {
+        Counter::new("p".into(), "k".into(), kept, None)
     }
 
     #[test]
     fn a_quota_ends_with_its_limit_and_begins_anew_with_its_period() {
-        let (meter, day) = (Meter::default(), quota(2, 1, Period::Day));
+        let (meter, day) = (counter(None), quota(2, 1, Period::Day));
         let now = 20_000 * DAY + 5;
         assert!(meter.spend(Some(&day), now) && !meter.spend(Some(&day), now), "the first window has one less");
         assert!(meter.spend(Some(&day), now + DAY) && meter.spend(Some(&day), now + DAY) && !meter.spend(Some(&day), now + DAY));
@@ -287,7 +312,7 @@ mod tests {
 
     #[test]
     fn what_is_granted_counts_in_this_window_only() {
-        let (meter, month) = (Meter::default(), quota(1, 0, Period::Month));
+        let (meter, month) = (counter(None), quota(1, 0, Period::Month));
         let now = 19_782 * DAY;
         assert!(meter.spend(Some(&month), now) && !meter.spend(Some(&month), now));
         meter.grant(&month, 3, now);
@@ -297,21 +322,55 @@ mod tests {
     }
 
     #[test]
-    fn changes_are_taken_once_and_come_back() {
-        let meter = Meter::default();
-        assert!(meter.take_changes().is_none());
-        meter.spend(Some(&quota(9, 0, Period::Day)), DAY);
-        let kept = meter.take_changes().unwrap();
-        assert!(meter.take_changes().is_none());
-        let other = Meter::default();
-        other.restore(kept.clone());
-        assert_eq!(other.usage(), kept);
-        assert_eq!(other.remaining(&quota(9, 0, Period::Day), DAY), 8);
+    fn changes_are_told_once_until_they_are_taken() {
+        let changes = Arc::new(Changes::default());
+        let meter = Counter::new("p".into(), "k".into(), None, Some(Arc::clone(&changes)));
+        assert!(changes.take().is_empty());
+        assert!((0..3).all(|_| meter.spend(Some(&quota(9, 0, Period::Day)), DAY)));
+        let told = changes.take();
+        assert_eq!((told.len(), changes.take().len()), (1, 0));
+        let kept = told[0].take();
+        assert!(meter.spend(None, DAY));
+        assert_eq!(changes.take().len(), 1);
+        assert_eq!(counter(Some(kept)).remaining(&quota(9, 0, Period::Day), DAY), 6);
+    }
+
+    #[test]
+    fn days_that_are_kept_are_forgotten() {
+        let meter = counter(None);
+        assert!([1, 2, 2, 3].iter().all(|day| meter.spend(None, day * DAY)));
+        let taken = meter.take();
+        assert_eq!(taken.days.clone().into_iter().collect::<Vec<_>>(), [(1, 1), (2, 2), (3, 1)]);
+        meter.kept(&taken);
+        assert_eq!(meter.usage().days.into_iter().collect::<Vec<_>>(), [(3, 1)]);
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_added_later() {
+        let week = quota(10, 0, Period::Week);
+        let before = counter(Some(Usage::default()));
+        assert!((0..4).all(|_| before.spend(Some(&week), 4 * DAY)));
+        let meter = counter(None);
+        assert!(meter.spend(Some(&week), 4 * DAY) && meter.is_unread());
+        meter.add(&before.usage());
+        meter.add(&before.usage());
+        assert_eq!((meter.remaining(&week, 4 * DAY), meter.usage().days.get(&4)), (5, Some(&5)));
+    }
+
+    #[test]
+    fn threads_spend_a_quota_exactly() {
+        let (meter, day) = (counter(None), quota(1_000, 0, Period::Day));
+        let admitted: usize = std::thread::scope(|scope| {
+            let spend = || (0..500).filter(|_| meter.spend(Some(&day), DAY)).count();
+            let workers: Vec<_> = (0..8).map(|_| scope.spawn(spend)).collect();
+            workers.into_iter().map(|worker| worker.join().unwrap()).sum()
+        });
+        assert_eq!(admitted, 1_000);
     }
 
     #[test]
     fn no_limit_counts_all_the_same() {
-        let meter = Meter::default();
+        let meter = counter(None);
         assert!((0..5).all(|_| meter.spend(None, DAY)));
         assert_eq!(meter.usage().days.values().sum::<u64>(), 5);
     }

@@ -74,7 +74,14 @@ type Known = (RateLimit, bool, Weak<dyn Bucket>);
 #[derive(Debug)]
 pub struct Memory {
     clock: Clock,
-    known: Mutex<HashMap<Box<str>, Known>>,
+    known: Mutex<Limits>,
+}
+
+#[derive(Debug, Default)]
+struct Limits {
+    by_name: HashMap<Box<str>, Known>,
+    /// Limits that no configuration has any more are looked for once there are so many.
+    forget_at: usize,
 }
 
 impl Memory {
@@ -88,14 +95,17 @@ impl Memory {
 impl RateStore for Memory {
     fn limit(&self, name: &str, limit: RateLimit, keyed: bool) -> Arc<dyn Bucket> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((old, was_keyed, bucket)) = known.get(name)
+        if let Some((old, was_keyed, bucket)) = known.by_name.get(name)
             && (*old, *was_keyed) == (limit, keyed)
             && let Some(bucket) = bucket.upgrade()
         {
             return bucket;
         }
-        // Limits that no configuration has any more are forgotten with their last snapshot.
-        known.retain(|_, (.., bucket)| bucket.strong_count() > 0);
+        // Not for each new limit: thousands of routes have one each.
+        if known.by_name.len() >= known.forget_at {
+            known.by_name.retain(|_, (.., bucket)| bucket.strong_count() > 0);
+            known.forget_at = (known.by_name.len() * 2).max(64);
+        }
         let bucket: Arc<dyn Bucket> = match (quota(limit), keyed) {
             (None, _) => Arc::new(Nothing(limit)),
             (Some(quota), true) => Arc::new(Keyed::new(quota, limit, self.clock.clone())),
@@ -104,7 +114,7 @@ impl RateStore for Memory {
                 Arc::new(Single { limiter, clock: self.clock.clone(), limit })
             }
         };
-        known.insert(name.into(), (limit, keyed, Arc::downgrade(&bucket)));
+        known.by_name.insert(name.into(), (limit, keyed, Arc::downgrade(&bucket)));
         bucket
     }
 }
@@ -262,5 +272,15 @@ mod tests {
         assert!(first.take(&"".into()).is_ok());
         assert!(store.limit("a", limit, false).take(&"".into()).is_err());
         assert!(store.limit("a", RateLimit { burst: 2, ..limit }, false).take(&"".into()).is_ok());
+    }
+
+    #[test]
+    fn limits_that_nobody_has_any_more_are_forgotten() {
+        let (_, clock) = clock();
+        let store = Memory::new(clock);
+        for number in 0..1_000 {
+            drop(store.limit(&number.to_string(), RateLimit { rate: 1.0, burst: 1 }, number % 2 == 0));
+        }
+        assert!(store.known.lock().unwrap().by_name.len() <= 64);
     }
 }
