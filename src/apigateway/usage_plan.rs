@@ -1,6 +1,7 @@
 //! Usage plans and API keys as `aws apigateway get-usage-plans` and `get-api-keys --include-values` print them.
 
 use indexmap::IndexMap;
+use sha2::{Digest as _, Sha256};
 
 use crate::document::Spanned;
 
@@ -64,14 +65,37 @@ pub enum QuotaPeriod {
 pub struct ApiKey {
     /// Its id, which is not secret.
     pub id: String,
-    /// Its name, for people.
-    pub name: Option<String>,
-    /// What a client sends.
-    pub value: Secret,
+    /// What a client sends, as far as anybody needs to know it.
+    pub value: KeyHash,
     /// Whether it opens anything.
     pub enabled: bool,
-    /// The plans that it is in.
-    pub usage_plan_ids: Vec<Spanned<String>>,
+    /// The plans that it is in, by their places in the account's list.
+    pub usage_plans: Box<[u32]>,
+}
+
+/// The SHA-256 of a key's value: it tells a key from others, and nobody what the key is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyHash([u8; 32]);
+
+impl KeyHash {
+    /// The hash of a value.
+    #[must_use]
+    pub fn of(value: &str) -> Self {
+        Self(Sha256::digest(value).into())
+    }
+}
+
+/// As hexadecimal digits, as many as the precision says.
+impl std::fmt::Display for KeyHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&self.0.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+    }
+}
+
+impl std::fmt::Debug for KeyHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("KeyHash(…)")
+    }
 }
 
 /// A text that no log and no message may show.
@@ -105,5 +129,7 @@ mod tests {
     #[test]
     fn a_secret_hides_its_text() {
         assert!(!format!("{:?}", Secret::new("0123456789abcdefghij")).contains("0123"));
+        // SHA-256 of "abc" (FIPS 180-2, appendix B.1).
+        assert_eq!((format!("{:.8}", KeyHash::of("abc")), format!("{:?}", KeyHash::of("abc"))), ("ba7816bf".into(), "KeyHash(…)".into()));
     }
 }

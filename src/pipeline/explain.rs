@@ -8,6 +8,7 @@ use super::endpoint::Seen;
 use super::{Exchange, Next, Pipeline};
 use crate::apigateway::integration::IntegrationType;
 use crate::exchange::{EndpointRequest, Failure, Field, Fields, Response, ResponseType, Scheme};
+use crate::observe::masked;
 
 /// Of one line that shows header fields, in characters; the service cuts there too.
 const FIELDS: usize = 998;
@@ -96,13 +97,8 @@ const SECRET: [&str; 5] = ["authorization", "proxy-authorization", "cookie", "x-
 
 fn fields(fields: &Fields) -> String {
     let shown = |field: &Field| {
-        let text = field.text();
-        if !SECRET.iter().any(|name| field.name.is(name)) {
-            return text.into_owned();
-        }
-        let hidden = text.chars().count().saturating_sub(6);
-        // A short value would be shown whole.
-        format!("****{}", text.chars().skip(hidden).filter(|_| hidden >= 6).collect::<String>())
+        let is_secret = SECRET.iter().any(|name| field.name.is(name));
+        if is_secret { masked(&field.text()) } else { field.text().into_owned() }
     };
     let members: Vec<String> = fields.iter().map(|field| format!("{}={}", field.name.as_str(), shown(field))).collect();
     let line = format!("{{{}}}", members.join(", "));

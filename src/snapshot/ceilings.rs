@@ -57,8 +57,12 @@ pub(super) fn check(account: &Account, problems: &mut Problems) {
             at_most(METHOD_THROTTLES, stage.throttle.len(), "a stage of the usage plan has", "methods with a throttle", &plan.id, problems);
         }
     }
-    for place in account.api_keys.iter().filter_map(|key| key.usage_plan_ids.get(PLANS_OF_A_KEY)) {
-        at_most(PLANS_OF_A_KEY, PLANS_OF_A_KEY + 1, "the API key is in", "usage plans or more", place, problems);
+    for key in account.api_keys.iter().filter(|key| key.usage_plans.len() > PLANS_OF_A_KEY) {
+        problems.general(format!(
+            "the API key `{}` is in {} usage plans; API Gateway takes {PLANS_OF_A_KEY}",
+            key.id,
+            key.usage_plans.len()
+        ));
     }
     if let Some(plan) = account.usage_plans.get(USAGE_PLANS) {
         at_most(USAGE_PLANS, account.usage_plans.len(), "the account has", "usage plans", &plan.id, problems);

@@ -4,11 +4,10 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
-
 use crate::apigateway::account::{Account, ApiWithStages};
 use crate::apigateway::stage::MethodSettings;
-use crate::apigateway::usage_plan::{QuotaPeriod, QuotaSettings, ThrottleSettings, UsagePlan};
+use crate::apigateway::usage_plan::{KeyHash, QuotaPeriod, QuotaSettings, ThrottleSettings, UsagePlan};
+use crate::document::{Problems, Severity, nearest};
 use crate::store::{Bucket, Meter, Period, Quota, QuotaStore, RateLimit, RateStore};
 
 /// API Gateway's own figures where only one half of a limit is written.
@@ -16,21 +15,23 @@ const DEFAULT: RateLimit = RateLimit { rate: 10_000.0, burst: 5_000 };
 /// A plan may limit so many keys; the index of a plan fits.
 type PlanIndex = u32;
 
+/// No key's value has more bytes: 128 characters, of four bytes each.
+const LONGEST: usize = 512;
+
 /// Every API key, found by the hash of its value: the values themselves are not kept.
 #[derive(Debug, Default)]
 pub struct ApiKeys {
-    keys: HashMap<Hash, ApiKey, BuildHasherDefault<FirstBytes>>,
+    plans: Vec<Arc<str>>,
+    keys: HashMap<KeyHash, ApiKey, BuildHasherDefault<FirstBytes>>,
 }
-
-/// The SHA-256 of a key's value.
-type Hash = [u8; 32];
 
 /// A key that is enabled and in some plan.
 #[derive(Debug)]
 pub struct ApiKey {
     /// Its id, which is not secret.
     pub id: Arc<str>,
-    plans: Box<[(PlanIndex, Arc<Meter>)]>,
+    /// The plans that it is in, with what it used of each.
+    plans: Box<[(PlanIndex, Arc<dyn Meter>)]>,
 }
 
 /// The plans as one stage sees them.
@@ -58,35 +59,44 @@ pub struct Subscription<'s> {
     /// The plan.
     pub plan: &'s StagePlan,
     /// What the key has used of the plan.
-    pub meter: &'s Arc<Meter>,
+    pub meter: &'s dyn Meter,
 }
 
 impl ApiKeys {
     /// Indexes the keys of an account.
     #[must_use]
     pub fn new(account: &Account, quotas: &dyn QuotaStore) -> Self {
-        let plans: HashMap<&str, PlanIndex> =
-            (0..).zip(&account.usage_plans).map(|(index, plan)| (plan.id.value.as_str(), index)).collect();
+        let plans: Vec<Arc<str>> = account.usage_plans.iter().map(|plan| plan.id.value.as_str().into()).collect();
         let mut keys = HashMap::with_capacity_and_hasher(account.api_keys.len(), BuildHasherDefault::default());
         for key in account.api_keys.iter().filter(|key| key.enabled) {
-            let of_key =
-                key.usage_plan_ids.iter().filter_map(|id| Some((*plans.get(id.value.as_str())?, quotas.meter(&id.value, &key.id))));
+            let id: Arc<str> = key.id.as_str().into();
+            let of_key = key.usage_plans.iter().filter_map(|place| Some((*place, quotas.meter(plans.get(*place as usize)?, &id))));
             let plans: Box<[_]> = of_key.collect();
             if !plans.is_empty() {
-                keys.insert(Sha256::digest(key.value.reveal()).into(), ApiKey { id: key.id.as_str().into(), plans });
+                keys.insert(key.value, ApiKey { id, plans });
             }
         }
-        Self { keys }
+        Self { plans, keys }
+    }
+
+    /// The meter of a key under a plan, by their ids.
+    #[must_use]
+    pub fn meter(&self, plan: &str, key: &str) -> Option<&dyn Meter> {
+        let place = self.plans.iter().position(|known| **known == *plan)?;
+        let of_key = self.keys.values().filter(|known| *known.id == *key).flat_map(|known| &known.plans);
+        of_key.filter(|(index, _)| *index as usize == place).map(|(_, meter)| &**meter).next()
     }
 
     /// What a value opens on a stage. The time that it takes tells nothing of how much of a value was right: hashes are compared.
     #[must_use]
     pub fn find<'s>(&'s self, value: &str, stage: &'s StagePlans) -> Option<Subscription<'s>> {
-        let hash: Hash = Sha256::digest(value).into();
-        let key = self.keys.get(&hash)?;
+        if value.len() > LONGEST {
+            return None;
+        }
+        let key = self.keys.get(&KeyHash::of(value))?;
         key.plans.iter().find_map(|(index, meter)| {
             let place = stage.0.binary_search_by_key(index, |(known, _)| *known).ok()?;
-            stage.0.get(place).map(|(_, plan)| Subscription { key, plan, meter })
+            stage.0.get(place).map(|(_, plan)| Subscription { key, plan, meter: &**meter })
         })
     }
 }
@@ -108,13 +118,35 @@ impl StagePlans {
             let holds = |held: &&crate::apigateway::usage_plan::ApiStage| held.api_id.value == api.id.value && held.stage.value == stage;
             let Some(held) = plan.api_stages.iter().find(holds) else { continue };
             let methods = held.throttle.iter().filter_map(|(method, settings)| {
-                let operation = operations.iter().position(|operation| operation == method)?;
+                let operation = position(method, operations)?;
                 let name = format!("plan {} {}/{stage} {method}", plan.id.value, api.id.value);
                 Some((operation, rates.limit(&name, limit(settings)?, true)))
             });
             plans.push((index, stage_plan(plan, methods.collect(), rates)));
         }
         Self(plans)
+    }
+}
+
+/// The operation that a plan's limit names. The root's GET is `//GET`; a slash more or less at the beginning means nothing else.
+fn position(method: &str, operations: &[String]) -> Option<usize> {
+    let named = |operation: &String| operation.trim_start_matches('/') == method.trim_start_matches('/');
+    operations.iter().position(named)
+}
+
+/// A plan's limit for a method that a stage does not have limits nothing.
+pub(super) fn unknown_methods(account: &Account, api: &ApiWithStages, stage: &str, operations: &[String], problems: &mut Problems) {
+    for plan in &account.usage_plans {
+        let of_stage = plan.api_stages.iter().filter(|held| held.api_id.value == api.id.value && held.stage.value == stage);
+        for (held, method) in of_stage.flat_map(|held| held.throttle.keys().map(move |method| (held, method))) {
+            if position(method, operations).is_none() {
+                let message = format!("the usage plan `{}` limits `{method}`, which {}/{stage} does not have", plan.id.value, api.id.value);
+                problems.spanned(Severity::Warning, &held.stage, message);
+                if let Some(near) = nearest(method, operations.iter().map(String::as_str)) {
+                    problems.help(format!("did you mean `{near}`?"));
+                }
+            }
+        }
     }
 }
 
