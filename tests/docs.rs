@@ -68,7 +68,7 @@ impl Gateway {
         let first = parts.next().unwrap();
         let mut text = match first[0].as_str() {
             "curl" => curl(&first[1..]),
-            "headgate" => headgate(&first[1..]),
+            "headgate" => headgate(&first[1..], &self.directory),
             other => panic!("the test does not know the program `{other}`"),
         };
         for filter in parts {
@@ -169,8 +169,9 @@ fn send(port: u16, request: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&answer).into_owned())
 }
 
-fn headgate(arguments: &[String]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_headgate")).args(arguments).current_dir(ROOT).output().unwrap();
+/// Runs a command beside the copy of the samples that is served.
+fn headgate(arguments: &[String], directory: &Path) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_headgate")).args(arguments).current_dir(directory).output().unwrap();
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
@@ -245,6 +246,23 @@ fn what_the_pages_show_is_what_the_program_answers() {
         }
     }
     assert!(commands >= 5, "the pages show only {commands} commands");
+}
+
+/// A block may name the sample that it speaks of; all of a page's blocks for one sample are one story.
+#[test]
+fn what_the_pages_show_of_a_sample_is_what_it_answers() {
+    let mut commands = 0;
+    for entry in fs::read_dir(Path::new(ROOT).join("config")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        for (path, text) in pages() {
+            let shown = shown(blocks(&text, &format!("console {name}")).into_iter().flatten());
+            commands += shown.len();
+            if !shown.is_empty() {
+                compare(&Gateway::start(&name), &path, &shown);
+            }
+        }
+    }
+    assert!(commands >= 10, "the pages show only {commands} commands of samples");
 }
 
 #[test]

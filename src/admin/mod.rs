@@ -6,4 +6,4 @@ mod server;
 
 pub use client::{Answer, call};
 pub use invoke::Invoke;
-pub use server::{Admin, Operation, Operator};
+pub use server::{Admin, Operation, Operator, Reload};

@@ -26,15 +26,24 @@ pub trait Operator: Send + Sync + 'static {
     fn details(&self) -> Vec<String>;
     /// All metrics in Prometheus' text format.
     fn metrics(&self) -> String;
-    /// Reads the configuration anew.
+    /// Reads the configuration anew, or only what operators set in the state directory.
     ///
     /// # Errors
     /// With the problems as JSON.
-    async fn reload(&self) -> Result<serde_json::Value, serde_json::Value>;
+    async fn reload(&self, what: Reload) -> Result<serde_json::Value, serde_json::Value>;
     /// Lambda's `Invoke` of a function that runs here; nothing where none of the name does.
     async fn invoke(&self, invocation: Invoke<'_>) -> Option<Answer>;
     /// One of AWS's own operations at AWS's own path; nothing where there is none such.
     async fn control(&self, operation: Operation<'_>) -> Option<(u16, serde_json::Value)>;
+}
+
+/// What is read anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reload {
+    /// Everything.
+    All,
+    /// What operators set at run time; the files stay as they were read.
+    State,
 }
 
 /// A control operation as it came.
@@ -130,7 +139,7 @@ impl Admin {
             }
             _ if !allowed => (401, JSON, r#"{"message":"Unauthorized"}"#.into()),
             ("GET", "/metrics") => (200, "text/plain; version=0.0.4; charset=utf-8", self.operator.metrics()),
-            ("POST", "/reload") => match self.operator.reload().await {
+            ("POST", "/reload") => match self.operator.reload(if query == Some("state") { Reload::State } else { Reload::All }).await {
                 Ok(done) => (200, JSON, done.to_string()),
                 Err(problems) => (422, JSON, problems.to_string()),
             },

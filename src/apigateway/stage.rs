@@ -27,6 +27,8 @@ pub struct Stage {
     pub canary: Option<CanarySettings>,
     /// The deployment that it serves; nothing: the files as they are.
     pub deployment: Option<Arc<Deployment>>,
+    /// What of this an operator set at run time, one sentence each.
+    pub set_at_run_time: Vec<String>,
 }
 
 /// `canarySettings`: a share of the requests sees another deployment, or other variables.
@@ -53,6 +55,29 @@ pub enum StickyBy {
     ApiKey,
     /// The source address.
     SourceIp,
+}
+
+impl StickyBy {
+    /// Reads `header.NAME`, `apiKey` or `sourceIp`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match (text, text.strip_prefix("header.")) {
+            (_, Some(name)) if !name.is_empty() => Some(Self::Header(name.into())),
+            ("apiKey", _) => Some(Self::ApiKey),
+            ("sourceIp", _) => Some(Self::SourceIp),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for StickyBy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Header(name) => write!(f, "header.{name}"),
+            Self::ApiKey => f.write_str("apiKey"),
+            Self::SourceIp => f.write_str("sourceIp"),
+        }
+    }
 }
 
 /// What of a method's settings is served by this build.

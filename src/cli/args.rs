@@ -183,6 +183,9 @@ pub(super) struct Place {
     /// The API's id.
     #[arg(long, value_name = "ID")]
     pub(super) api: String,
+    /// A stage: `create` lets it serve the deployment, `list` tells its history, `show` and `diff` take what it serves.
+    #[arg(long, value_name = "NAME")]
+    pub(super) stage: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -191,14 +194,11 @@ pub(super) enum DeploymentCommand {
     Create {
         #[command(flatten)]
         place: Place,
-        /// The stage that serves it from now on.
-        #[arg(long, value_name = "NAME")]
-        stage: Option<String>,
         /// Why it was made.
         #[arg(long, value_name = "TEXT", default_value = "")]
         description: String,
     },
-    /// Show all deployments of an API.
+    /// Show all deployments of an API, or every change of what a stage served.
     List {
         #[command(flatten)]
         place: Place,
@@ -210,16 +210,16 @@ pub(super) enum DeploymentCommand {
     Show {
         #[command(flatten)]
         place: Place,
-        /// The deployment.
-        id: String,
+        /// The deployment; what the stage serves unless given.
+        id: Option<String>,
     },
     /// Show what is different, in API Gateway's terms.
     Diff {
         #[command(flatten)]
         place: Place,
-        /// The older deployment.
+        /// The older deployment; what the stage serves unless given.
         #[arg(long, value_name = "ID")]
-        from: String,
+        from: Option<String>,
         /// The newer one; the files as they are unless given.
         #[arg(long, value_name = "ID")]
         to: Option<String>,
@@ -229,12 +229,13 @@ pub(super) enum DeploymentCommand {
     },
     /// Serve again what the stage served before.
     Rollback {
-        #[command(flatten)]
-        place: Place,
+        /// The API's id.
+        #[arg(long, value_name = "ID")]
+        api: String,
         /// The stage.
         #[arg(long, value_name = "NAME")]
         stage: String,
-        /// This deployment rather than the one before.
+        /// This deployment rather than the one before; `files`: the files as they are, from now on.
         #[arg(long, value_name = "ID")]
         to: Option<String>,
     },
@@ -283,9 +284,15 @@ pub(super) struct CanaryOptions {
     /// A stage variable of their own, `name=value`; may be repeated.
     #[arg(long = "variable", value_name = "NAME=VALUE")]
     pub(super) variables: Vec<String>,
-    /// Let them read and fill the stage's cache.
-    #[arg(long)]
-    pub(super) use_stage_cache: bool,
+    /// Take a variable of their own away; may be repeated.
+    #[arg(long = "remove-variable", value_name = "NAME")]
+    pub(super) remove_variables: Vec<String>,
+    /// Let them read and fill the stage's cache, or no longer.
+    #[arg(long, value_name = "BOOLEAN", num_args = 0..=1, default_missing_value = "true")]
+    pub(super) use_stage_cache: Option<bool>,
+    /// What keeps a caller on one side: `header.NAME`, `apiKey` or `sourceIp`; `none`: every request is thrown for.
+    #[arg(long, value_name = "BY")]
+    pub(super) sticky_by: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -15,8 +15,8 @@ use crate::functions::Functions;
 use crate::observe::Metrics;
 use crate::outbound::Client;
 use crate::outbound::aws::{Aws, Sts};
-use crate::snapshot::{Authorizers, Means, Snapshot};
-use crate::store::{Caches, Circuits, MemoryQuotas, MemoryRates};
+use crate::snapshot::{Authorizers, Means, ResponseCaches, Snapshot};
+use crate::store::{Circuits, MemoryQuotas, MemoryRates};
 
 /// Loads, compiles, and shows what was found.
 pub(super) fn check(arguments: &Check) -> u8 {
@@ -48,7 +48,8 @@ pub(super) fn load(path: &Path) -> (Option<(Loaded, Snapshot)>, Problems, Arc<Aw
         rates: &rates,
         quotas: &quotas,
         clock: &monotonic,
-        caches: &Caches::default(),
+        caches: &ResponseCaches::default(),
+        api_keys: None,
         tracer: None,
         circuits: &Circuits::default(),
     };

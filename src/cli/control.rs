@@ -3,14 +3,15 @@
 use serde_json::{Value, json};
 
 use super::clock;
+use super::stages::{self, Serve};
 use crate::admin::Operation;
 use crate::control::{Gateway, UsageQuery, grant, usage};
 use crate::exchange::Query;
+use crate::observe::{SideMetrics, SideSummary};
 use crate::snapshot::{Release, Stage};
-use crate::store::QuotaStore as _;
 
 /// Answers an operation; nothing where there is none such.
-pub(super) async fn answer(gateway: &Gateway, operation: Operation<'_>) -> Option<(u16, Value)> {
+pub(super) fn answer(gateway: &Gateway, serve: Serve<'_>, operation: Operation<'_>) -> Option<(u16, Value)> {
     let path: Vec<&str> = operation.path.iter().map(String::as_str).collect();
     match (operation.method, path.as_slice()) {
         ("GET", ["usageplans", plan, "usage"]) => Some(plan_usage(gateway, plan, operation.query)),
@@ -22,7 +23,7 @@ pub(super) async fn answer(gateway: &Gateway, operation: Operation<'_>) -> Optio
             (200, json!({}))
         })),
         ("GET", ["restapis", api, "stages", stage, "canary"]) => Some(with_stage(gateway, api, stage, canary_status)),
-        _ => None,
+        (method, path) => stages::answer(gateway, serve, method, path, operation.content),
     }
 }
 
@@ -32,18 +33,22 @@ fn with_stage(gateway: &Gateway, api: &str, name: &str, answer: impl FnOnce(&Sta
     found.map_or_else(|| refused(404, "Invalid stage identifier specified"), |stage| answer(stage))
 }
 
-/// Both sides of a stage: how many requests, how many of them failed, how long they took.
+/// Both sides of a stage: how many requests, how many of them failed, how long they took, since the canary is what it is.
 fn canary_status(stage: &Stage) -> (u16, Value) {
     let Some(canary) = &stage.canary else { return refused(404, "the stage has no canary") };
     let side = |release: &Release| {
-        let counts = release.metrics.as_ref().map(|side| [side.requests.get() as f64, side.server_errors.get() as f64, side.latency.get()]);
-        let [requests, errors, latency] = counts.unwrap_or_default();
-        let per_request = |count: f64| if requests > 0.0 { count / requests } else { 0.0 };
+        let told = release.metrics.as_ref().map(SideMetrics::summary);
+        let percent = |of: fn(&SideSummary) -> u64| {
+            told.as_ref().filter(|told| told.requests > 0).map_or(0.0, |told| of(told) as f64 / told.requests as f64 * 100.0)
+        };
+        let milliseconds = |of: fn(&SideSummary) -> Option<f64>| told.as_ref().and_then(of).map(|seconds| seconds * 1000.0);
         json!({
             "deploymentId": &*release.facts.deployment_id,
-            "requests": requests,
-            "serverErrorPercent": per_request(errors) * 100.0,
-            "meanLatencyMilliseconds": per_request(latency) * 1000.0,
+            "requests": told.as_ref().map_or(0, |told| told.requests),
+            "clientErrorPercent": percent(|told| told.client_errors),
+            "serverErrorPercent": percent(|told| told.server_errors),
+            "meanLatencyMilliseconds": milliseconds(|told| told.mean_latency),
+            "p99LatencyMilliseconds": milliseconds(|told| told.p99_latency),
         })
     };
     (200, json!({ "percentTraffic": canary.percent_traffic, "base": side(&stage.release), "canary": side(&canary.release) }))
@@ -75,7 +80,6 @@ fn update_usage(gateway: &Gateway, plan: &str, key: &str, content: &[u8]) -> (u1
     let Some((_, quota)) = snapshot.usage_plans.iter().find(|(id, _)| **id == *plan) else {
         return refused(404, "Invalid Usage Plan ID specified");
     };
-    let Some(store) = gateway.durable() else { return refused(404, "no usage is counted") };
     let patch: Value = serde_json::from_slice(content).unwrap_or_default();
     let operation = patch.pointer("/patchOperations/0").cloned().unwrap_or_default();
     let text = |name: &str| operation.get(name).and_then(Value::as_str);
@@ -85,10 +89,8 @@ fn update_usage(gateway: &Gateway, plan: &str, key: &str, content: &[u8]) -> (u1
         _ => None,
     };
     let Some(remaining) = remaining else { return refused(400, "Invalid patch path: only /remaining can be replaced, by a number") };
-    if !store.meters(plan).iter().any(|(known, _)| **known == *key) {
-        return refused(404, "Invalid API Key identifier specified");
-    }
-    match grant(&store.meter(plan, key), quota.as_ref(), remaining, now()) {
+    let Some(meter) = snapshot.api_keys.meter(plan, key) else { return refused(404, "Invalid API Key identifier specified") };
+    match grant(meter, quota.as_ref(), remaining, now()) {
         Ok(()) => {
             plan_usage(gateway, plan, &format!("keyId={}", percent_encoding::utf8_percent_encode(key, percent_encoding::NON_ALPHANUMERIC)))
         }

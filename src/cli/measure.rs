@@ -10,6 +10,7 @@ pub(super) fn gather(running: &Running) {
     let metrics = running.edge.observer.metrics();
     let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     metrics.under_way.set(signed(running.edge.under_way.load(Ordering::Relaxed) as u64));
+    metrics.state_failing.set(i64::from(running.gateway.state_failure().is_some()));
     metrics.held.set(signed(running.edge.held.load(Ordering::Relaxed)));
     metrics.dropped_messages.inc_by(Messages::dropped().saturating_sub(metrics.dropped_messages.get()));
     let (client, endpoints) = (running.gateway.client(), &metrics.endpoints);

@@ -17,6 +17,7 @@ mod reload;
 mod routes;
 mod run;
 mod running;
+mod stages;
 mod template;
 mod usage;
 

@@ -15,9 +15,10 @@ use super::args::Run;
 use super::messages::Messages;
 use super::notify::{State, notify};
 use super::{DONE, REFUSED, check, clock, measure, output};
-use crate::admin::{Admin, Invoke, Operation, Operator};
+use crate::admin::{Admin, Invoke, Operation, Operator, Reload};
 use crate::config::watched;
-use crate::control::{Gateway, Reloaded};
+use crate::control::{Gateway, Reloaded, Replaced};
+use crate::document::Problems;
 use crate::functions::{Answer, name_of};
 use crate::observe::{Metrics, Observer};
 use crate::outbound::aws::{InvocationType, Local};
@@ -80,7 +81,7 @@ async fn serve(arguments: &Run) -> u8 {
     let metrics = Arc::new(Metrics::new());
     count_panics(Arc::clone(&metrics));
     let gateway = Gateway::new(arguments.config.config.clone(), Arc::clone(&metrics), clock::now, clock::monotonic());
-    let mut reloaded = match gateway.load() {
+    let mut reloaded = match apart(|| gateway.load()) {
         Ok(reloaded) => reloaded,
         Err(problems) => {
             return refused(&format!("{}{}: {}\n", problems.to_text(), arguments.config.config.display(), check::summary(&problems)));
@@ -139,7 +140,7 @@ async fn wait_for_stop(running: &Arc<Running>, terminate: &mut Signal, interrupt
         tokio::select! {
             _ = terminate.recv() => return,
             _ = interrupt.recv() => return,
-            _ = hangup.recv() => drop(running.reload().await),
+            _ = hangup.recv() => drop(running.reload(Reload::All).await),
         }
     }
 }
@@ -174,11 +175,15 @@ impl Operator for Running {
 
     fn details(&self) -> Vec<String> {
         let snapshot = self.gateway.current().load();
-        vec![
+        let mut details = vec![
             format!("stages: {}", snapshot.stages.len()),
             format!("connections: {}", self.edge.connections.load(Ordering::Relaxed)),
             format!("requests under way: {}", self.edge.under_way.load(Ordering::Relaxed)),
-        ]
+        ];
+        if let Some(failure) = self.gateway.state_failure() {
+            details.push(format!("state: cannot be written, counts are kept in memory: {failure}"));
+        }
+        details
     }
 
     fn metrics(&self) -> String {
@@ -205,43 +210,34 @@ impl Operator for Running {
     }
 
     async fn control(&self, operation: Operation<'_>) -> Option<(u16, serde_json::Value)> {
-        super::control::answer(&self.gateway, operation).await
+        // One after the other with reloads, which come from elsewhere as well.
+        let serve = || {
+            let _alone = self.listeners.blocking_lock();
+            self.gateway.serve_what_was_set().map(drop).map_err(|problems| problems.to_lines().join("; "))
+        };
+        tokio::task::block_in_place(|| super::control::answer(&self.gateway, &serve, operation))
     }
 
-    async fn reload(&self) -> Result<serde_json::Value, serde_json::Value> {
-        let mut listeners = self.listeners.lock().await;
-        // Reading and compiling take their time; other requests must not wait for them on this thread.
-        let loaded = tokio::task::block_in_place(|| self.gateway.load());
-        let result = match loaded {
-            Ok(mut reloaded) => {
-                if self.gateway.aws().roles().wants_any() {
-                    // Roles that are new are assumed before requests want them.
-                    let _ = tokio::time::timeout(CREDENTIALS, self.gateway.aws().load_credentials()).await;
-                }
-                match listeners.apply(&reloaded.process.listeners, &reloaded.domain_names) {
-                    Ok(()) => {
-                        self.edge.aws_limits.store(reloaded.aws_limits, Ordering::Relaxed);
-                        self.edge
-                            .trusted_proxies
-                            .write()
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .clone_from(&reloaded.process.trusted_proxies);
-                        self.gateway.apply(&mut reloaded);
-                        Ok(
-                            json!({ "reloaded": true, "stages": self.gateway.current().load().stages.len(), "problems": reloaded.problems.to_json() }),
-                        )
-                    }
-                    Err(message) => Err(vec![message]),
-                }
+    async fn reload(&self, what: Reload) -> Result<serde_json::Value, serde_json::Value> {
+        let result = {
+            let mut listeners = self.listeners.lock().await;
+            // Reading and compiling take their time; other requests must not wait for them on this thread.
+            match what {
+                Reload::All => self.reload_all(&mut listeners).await,
+                Reload::State => tokio::task::block_in_place(|| self.gateway.serve_what_was_set())
+                    .map(|problems| (problems, None))
+                    .map_err(|problems| problems.to_lines()),
             }
-            Err(problems) => Err(problems.to_lines()),
         };
         self.count(result.is_ok());
         tokio::task::block_in_place(|| self.edge.observer.flush());
         match result {
-            Ok(done) => {
+            Ok((problems, replaced)) => {
                 tracing::info!("configuration reloaded");
-                Ok(done)
+                if let Some(replaced) = replaced {
+                    tokio::task::block_in_place(|| self.gateway.record(&replaced));
+                }
+                Ok(json!({ "reloaded": true, "stages": self.gateway.current().load().stages.len(), "problems": problems.to_json() }))
             }
             Err(lines) => {
                 let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
@@ -250,6 +246,11 @@ impl Operator for Running {
             }
         }
     }
+}
+
+/// Runs on a thread of its own: the memory that reading takes and serving does not goes back to the system with it.
+fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| scope.spawn(work).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
 }
 
 /// A panic is a bug; the runtime keeps it to the connection that it happened on, and it is counted.
@@ -262,6 +263,20 @@ fn count_panics(metrics: Arc<Metrics>) {
 }
 
 impl Running {
+    /// Reads and serves everything anew: what was found, and what was replaced; or why not.
+    async fn reload_all(&self, listeners: &mut Listeners) -> Result<(Problems, Option<Replaced>), Vec<String>> {
+        let mut reloaded = tokio::task::block_in_place(|| apart(|| self.gateway.load())).map_err(|problems| problems.to_lines())?;
+        if self.gateway.aws().roles().wants_any() {
+            // Roles that are new are assumed before requests want them.
+            let _ = tokio::time::timeout(CREDENTIALS, self.gateway.aws().load_credentials()).await;
+        }
+        listeners.apply(&reloaded.process.listeners, &reloaded.domain_names).map_err(|message| vec![message])?;
+        self.edge.aws_limits.store(reloaded.aws_limits, Ordering::Relaxed);
+        self.edge.trusted_proxies.write().unwrap_or_else(PoisonError::into_inner).clone_from(&reloaded.process.trusted_proxies);
+        let replaced = self.gateway.apply(&mut reloaded);
+        Ok((reloaded.problems, Some(replaced)))
+    }
+
     fn count(&self, applied: bool) {
         let metrics = self.edge.observer.metrics();
         metrics.last_reload_successful.set(i64::from(applied));
@@ -296,7 +311,7 @@ async fn watch(running: Arc<Running>) {
         tokio::time::sleep(WATCH).await;
         let now = tokio::task::block_in_place(|| read(known.iter().map(|(_, path)| path.clone()).collect()));
         if now != known {
-            let _ = running.reload().await;
+            let _ = running.reload(Reload::All).await;
             let files = running.gateway.files();
             known = if files.is_empty() { now } else { tokio::task::block_in_place(|| read(files)) };
         }

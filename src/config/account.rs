@@ -4,10 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::load::Files;
-use super::state::{CanaryState, State};
-use super::{stage, usage_plans};
+use super::state::{State, files_id};
+use super::{run_time, stage, usage_plans};
 use crate::apigateway::account::{Account, ApiWithStages};
-use crate::apigateway::stage::{CanarySettings, Stage};
 use crate::apigateway::usage_plan::ThrottleSettings;
 use crate::document::{Fields, Node, Problems, Severity, Spanned, nearest};
 use crate::openapi::{self, BasePathMode, Options};
@@ -30,6 +29,12 @@ impl Known {
         }
         let apis = fields.list("apis", problems).iter().map(|node| (node.clone(), stages(node, files, problems)));
         Self { apis: apis.collect() }
+    }
+
+    /// The ids and names that are written.
+    pub(super) fn names(&self) -> Vec<(String, Vec<String>)> {
+        let names = |stages: &[Node]| stages.iter().filter_map(|node| name(node, "stageName").map(str::to_owned)).collect();
+        self.apis.iter().filter_map(|(node, stages)| Some((name(node, "id")?.to_owned(), names(stages)))).collect()
     }
 
     /// The node to blame, and why, if it names no API, or no stage of it.
@@ -124,71 +129,18 @@ fn api(
         }
     }
     for (stage, node) in read.iter_mut().zip(stages) {
-        at_run_time(text, stage, node, state, &options, problems);
+        run_time::apply(text, stage, node, state, &options, problems);
     }
     let root = root?;
-    let deployment_id = fingerprint(&root.source.text);
     let mut sources = vec![Arc::clone(&root.source)];
-    sources.extend(files.referred_sources());
+    sources.extend(files.referred_sources(&root));
+    let deployment_id = files_id(text, &basepath, &sources);
     Some(ApiWithStages { id: Spanned::at(id?, text.to_owned()), api: api?, deployment_id, sources, basepath, stages: read })
 }
 
 /// How a base path is read that is written so.
 pub(super) fn base_path_mode(text: &str) -> BasePathMode {
     BASE_PATH_MODES.iter().find(|(name, _)| *name == text).map(|(_, mode)| *mode).unwrap_or_default()
-}
-
-/// What an operator set for a stage wins over the file, and `check` says so.
-fn at_run_time(api: &str, stage: &mut Stage, node: &Node, state: &State, options: &Options, problems: &mut Problems) {
-    let set = state.stage(api, &stage.stage_name.value);
-    let written = |place: Option<&Node>| place.and_then(|node| node.get("deploymentId")).and_then(Node::scalar).map(str::to_owned);
-    let mut find = |id: Option<String>, by_operator: bool| {
-        let id = id?;
-        match state.deployment(api, &id, options) {
-            Ok(deployment) => {
-                if by_operator {
-                    problems.note(node, format!("set at run time: `{}` serves the deployment {id}", stage.stage_name.value));
-                }
-                Some(deployment)
-            }
-            Err(error) if by_operator => {
-                problems.error(node, format!("the deployment {id} that was set at run time cannot be served: {error}"));
-                None
-            }
-            Err(_) => {
-                problems
-                    .note(node, format!("the deployment {id} is not in the state directory, so the definition that is there is served"));
-                None
-            }
-        }
-    };
-    let of_operator = set.and_then(|set| set.deployment_id.clone());
-    let by_operator = of_operator.is_some();
-    stage.deployment = find(of_operator.or_else(|| written(Some(node))), by_operator);
-    match set.map(|set| &set.canary) {
-        None | Some(CanaryState::ByFile) => {
-            let deployment = stage.canary.as_ref().and_then(|_| find(written(node.get("canarySettings")), false));
-            if let Some(canary) = &mut stage.canary {
-                canary.deployment = deployment;
-            }
-        }
-        Some(CanaryState::Deleted) => stage.canary = None,
-        Some(CanaryState::ByOperator(canary)) => {
-            let sticky_by = stage.canary.as_ref().and_then(|canary| canary.sticky_by.clone());
-            stage.canary = Some(CanarySettings {
-                percent_traffic: canary.percent_traffic,
-                stage_variable_overrides: canary.stage_variable_overrides.clone().into_iter().collect(),
-                use_stage_cache: canary.use_stage_cache,
-                deployment: find(canary.deployment_id.clone(), true),
-                sticky_by,
-            });
-            let name = &stage.stage_name.value;
-            problems.note(node, format!("set at run time: `{name}` has a canary with {} percent of its traffic", canary.percent_traffic));
-        }
-    }
-    if let Some(set) = set {
-        stage.variables.extend(set.variables.clone());
-    }
 }
 
 /// Reads `account`: the limit over all APIs.
@@ -202,17 +154,4 @@ pub(super) fn throttle_settings(fields: &mut Fields<'_>, problems: &mut Problems
         usage_plans::throttle(settings, problems)
     });
     read.unwrap_or_default()
-}
-
-/// Ten characters that follow from the text alone.
-fn fingerprint(text: &str) -> String {
-    let mut hash = text.bytes().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128, |hash, byte| {
-        (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
-    });
-    let mut digit = || {
-        let digit = char::from_digit((hash % 36) as u32, 36).unwrap_or('0');
-        hash /= 36;
-        digit
-    };
-    (0..10).map(|_| digit()).collect()
 }

@@ -1,6 +1,6 @@
 //! Loads a configuration: the only place that reads files and the environment for it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,11 +19,21 @@ pub struct Loaded {
     pub process: Process,
     /// What it serves.
     pub account: Account,
+    /// The APIs that are written, each with its stages, whether or not their definitions can be read.
+    pub written: Written,
     /// Where traces go; nothing: nowhere.
     pub tracing: Option<TracingSettings>,
     /// Every file that was read.
     pub files: Vec<PathBuf>,
+    /// What was in them.
+    pub texts: Texts,
 }
+
+/// APIs by id, each with its stages.
+pub type Written = Vec<(String, Vec<String>)>;
+
+/// What was in the files of a configuration, to read it again as it was. Key files are not among them.
+pub type Texts = HashMap<PathBuf, Arc<[u8]>>;
 
 /// The account that `$context.accountId` names where none is configured.
 const DEFAULT_ACCOUNT: &str = "123456789012";
@@ -32,14 +42,32 @@ const DEFAULT_ACCOUNT: &str = "123456789012";
 /// returned is not fit to be served.
 #[must_use]
 pub fn load(path: &Path) -> (Option<Loaded>, Problems) {
+    load_with(path, Files::default())
+}
+
+/// Reads a configuration as it was, whatever has become of its files, with what operators have set since. It has no API keys.
+#[must_use]
+pub fn load_again(path: &Path, texts: Texts) -> (Option<Loaded>, Problems) {
+    load_with(path, Files { again: Some(texts), ..Files::default() })
+}
+
+fn load_with(path: &Path, mut files: Files) -> (Option<Loaded>, Problems) {
     let mut problems = Problems::default();
-    let mut files = Files::default();
     let loaded = files.read(path, true, None, &mut problems).and_then(|root| read(&root, &mut files, &mut problems));
-    let loaded = loaded.map(|(process, account, tracing)| Loaded { process, account, tracing, files: files.read });
+    let loaded = loaded.map(|(process, account, tracing, written)| Loaded {
+        process,
+        account,
+        tracing,
+        written,
+        files: files.read,
+        texts: files.texts,
+    });
     (loaded, problems)
 }
 
-fn read(root: &Node, files: &mut Files, problems: &mut Problems) -> Option<(Process, Account, Option<TracingSettings>)> {
+type Everything = (Process, Account, Option<TracingSettings>, Written);
+
+fn read(root: &Node, files: &mut Files, problems: &mut Problems) -> Option<Everything> {
     let mut fields = Fields::of(root, "a configuration", problems)?;
     let process = {
         let beside = |node: &Node, path: &str| files.beside(node, path);
@@ -61,14 +89,19 @@ fn read(root: &Node, files: &mut Files, problems: &mut Problems) -> Option<(Proc
     let known = account::Known::of(&mut fields, files, problems);
     account.apis = account::apis(&known, &account, &State::read(&process.state_directory, problems), files, problems);
     account.usage_plans = usage_plans::usage_plans(&mut fields, &known, problems);
-    account.api_keys = api_keys::api_keys(&mut fields, &account.usage_plans, files, problems);
+    account.api_keys = if files.again.is_none() {
+        api_keys::api_keys(&mut fields, &account.usage_plans, files, problems)
+    } else {
+        fields.ignore(&["apiKeys"]);
+        Vec::new()
+    };
     account.functions = functions::functions(&mut fields, &account.region, files, problems);
     account.iam_principals = iam_principals::iam_principals(&mut fields, problems);
     let beside = |node: &Node, path: &str| files.beside(node, path);
     account.domain_names = domain_names::domain_names(&mut fields, &known, &beside, problems);
     let tracing = tracing::tracing(&mut fields, &variable, problems);
     fields.finish(problems);
-    Some((process, account, tracing))
+    Some((process, account, tracing, known.names()))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the place that reads the environment")]
@@ -82,6 +115,11 @@ pub(super) struct Files {
     read: Vec<PathBuf>,
     /// Files that references lead to: each is read once, however many references there are.
     referred: HashMap<PathBuf, Option<Node>>,
+    /// Which file refers to which.
+    references: HashSet<(String, PathBuf)>,
+    texts: Texts,
+    /// These, in the place of what is on the disk.
+    again: Option<Texts>,
 }
 
 impl Files {
@@ -90,11 +128,20 @@ impl Files {
         self.read.push(path);
     }
 
-    /// Every file that some definition refers to.
-    pub(super) fn referred_sources(&self) -> Vec<Arc<Source>> {
-        let mut sources: Vec<_> = self.referred.values().flatten().map(|node| Arc::clone(&node.source)).collect();
-        sources.sort_by(|a, b| a.name.cmp(&b.name));
-        sources
+    /// Every file that a definition refers to, in the order of their names.
+    pub(super) fn referred_sources(&self, definition: &Node) -> Vec<Arc<Source>> {
+        let mut found: BTreeMap<&str, Arc<Source>> = BTreeMap::new();
+        let mut left = vec![definition.source.name.as_str()];
+        while let Some(name) = left.pop() {
+            for (_, path) in self.references.iter().filter(|(from, _)| from == name) {
+                let Some(Some(node)) = self.referred.get(path) else { continue };
+                let source = &node.source;
+                if source.name != definition.source.name && found.insert(&source.name, Arc::clone(source)).is_none() {
+                    left.push(&source.name);
+                }
+            }
+        }
+        found.into_values().collect()
     }
 
     /// A path as it is meant: relative to the file that names it.
@@ -119,6 +166,8 @@ impl Files {
     pub(super) fn text(&mut self, node: &Node, problems: &mut Problems) -> Option<Arc<Source>> {
         let path = self.beside(node, text(node, "a file", problems)?);
         let bytes = self.bytes(&path, Some(node), problems)?;
+        // Secrets are not kept longer than they are needed.
+        self.texts.remove(&path);
         source(&path.to_string_lossy(), &bytes, Limits::default(), problems)
     }
 
@@ -130,13 +179,20 @@ impl Files {
 }
 
 impl Files {
-    fn bytes(&mut self, path: &Path, named_at: Option<&Node>, problems: &mut Problems) -> Option<Vec<u8>> {
+    fn bytes(&mut self, path: &Path, named_at: Option<&Node>, problems: &mut Problems) -> Option<Arc<[u8]>> {
         // A file that is missing is watched too: it may come.
         if !self.read.iter().any(|known| known == path) {
             self.read.push(path.to_owned());
         }
-        match bounded(path) {
-            Ok(bytes) => Some(bytes),
+        let read = match &self.again {
+            Some(texts) => texts.get(path).cloned().ok_or_else(|| std::io::ErrorKind::NotFound.into()),
+            None => bounded(path).map(Arc::from),
+        };
+        match read {
+            Ok(bytes) => {
+                self.texts.insert(path.to_owned(), Arc::clone(&bytes));
+                Some(bytes)
+            }
             Err(error) => {
                 let message = format!("{} cannot be read: {error}", path.display());
                 match named_at {
@@ -171,6 +227,7 @@ impl openapi::Files for Files {
             return None;
         }
         let path = self.beside(from, path);
+        self.references.insert((from.source.name.clone(), path.clone()));
         if let Some(known) = self.referred.get(&path) {
             return known.clone();
         }

@@ -11,12 +11,13 @@ mod key_file;
 mod load;
 mod parts_not_served;
 mod process;
+mod run_time;
 mod stage;
 pub mod state;
 mod tracing;
 mod usage_plans;
 mod watched;
 
-pub use load::{Loaded, load};
+pub use load::{Loaded, Texts, Written, load, load_again};
 pub use process::{Admin, Listener, Network, Process, Tls};
 pub use watched::watched;

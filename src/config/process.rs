@@ -211,7 +211,11 @@ fn memory(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<u64> {
     let mut own = Fields::of(fields.take("memory")?, "`memory`", problems)?;
     let node = own.take("requestBuffers");
     own.finish(problems);
-    let node = node?;
+    size(node?, problems)
+}
+
+/// A size in bytes, with or without a unit.
+pub(super) fn size(node: &Node, problems: &mut Problems) -> Option<u64> {
     let size = node.scalar().and_then(bytes);
     if size.is_none() {
         problems.error(node, format!("a size is written like 512MiB, not `{}`", node.scalar().unwrap_or(node.kind())));

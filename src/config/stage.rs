@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use super::process;
 use crate::apigateway::api::Api;
 use crate::apigateway::stage::{
     AccessLogFormat, AccessLogSettings, CanarySettings, LogDestination, MethodSettings, Stage, StickyBy, UnauthorizedCacheControl,
@@ -51,6 +52,7 @@ pub(super) fn read(
         cache_capacity: cache_capacity(&mut fields, problems),
         canary: fields.take("canarySettings").filter(|node| !node.is_null()).and_then(|node| canary(node, problems)),
         deployment: None,
+        set_at_run_time: Vec::new(),
     };
     fields.ignore(&["deploymentId"]);
     fields.ignore(&AWS_ONLY);
@@ -70,10 +72,15 @@ const CACHE_SIZES: [(&str, u64); 8] = [
     ("237", 254_476_812_288),
 ];
 
-/// How much the stage's response cache may hold, in bytes; nothing: it has none.
+/// How much the stage's response cache may hold, in bytes; nothing: it has none. `x-headgate.cacheCapacity` wins over API Gateway's sizes.
 fn cache_capacity(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<u64> {
     let size = fields.choice("cacheClusterSize", &CACHE_SIZES, problems).unwrap_or(536_870_912);
-    (fields.boolean("cacheClusterEnabled", problems) == Some(true)).then_some(size)
+    let mut own_size = None;
+    if let Some(mut own) = fields.take("x-headgate").and_then(|node| Fields::of(node, "`x-headgate`", problems)) {
+        own_size = own.take("cacheCapacity").and_then(|node| process::size(node, problems));
+        own.finish(problems);
+    }
+    (fields.boolean("cacheClusterEnabled", problems) == Some(true)).then_some(own_size.unwrap_or(size))
 }
 
 fn canary(node: &Node, problems: &mut Problems) -> Option<CanarySettings> {
@@ -93,15 +100,11 @@ fn canary(node: &Node, problems: &mut Problems) -> Option<CanarySettings> {
 
 fn sticky(node: &Node, problems: &mut Problems) -> Option<StickyBy> {
     let text = node.scalar().unwrap_or_default();
-    match (text, text.strip_prefix("header.")) {
-        (_, Some(name)) if !name.is_empty() => Some(StickyBy::Header(name.into())),
-        ("apiKey", _) => Some(StickyBy::ApiKey),
-        ("sourceIp", _) => Some(StickyBy::SourceIp),
-        _ => {
-            problems.error(node, format!("`{text}` keeps nobody on a side")).help("header.NAME, apiKey or sourceIp");
-            None
-        }
+    let read = StickyBy::parse(text);
+    if read.is_none() {
+        problems.error(node, format!("`{text}` keeps nobody on a side")).help("header.NAME, apiKey or sourceIp");
     }
+    read
 }
 
 fn variables(name: &'static str, fields: &mut Fields<'_>, problems: &mut Problems) -> IndexMap<String, String> {
@@ -199,7 +202,8 @@ const DEFAULT_LOG_FORMAT: &str = concat!(
     r#""caller":"$context.identity.caller","user":"$context.identity.user","requestTime":"$context.requestTime","#,
     r#""httpMethod":"$context.httpMethod","resourcePath":"$context.resourcePath","path":"$context.path","status":"$context.status","#,
     r#""protocol":"$context.protocol","responseLength":"$context.responseLength","responseLatency":"$context.responseLatency","#,
-    r#""integrationLatency":"$context.integration.latency","error":"$context.error.message"}"#
+    r#""integrationLatency":"$context.integration.latency","deploymentId":"$context.deploymentId","#,
+    r#""isCanaryRequest":"$context.isCanaryRequest","error":"$context.error.message"}"#
 );
 
 fn access_log(node: &Node, beside: &dyn Fn(&Node, &str) -> std::path::PathBuf, problems: &mut Problems) -> Option<AccessLogSettings> {

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::apigateway::account::ApiWithStages;
 use crate::apigateway::deployment::Deployment;
-use crate::document::{Limits, Node, Problems, parse};
+use crate::document::{Limits, Node, Problems, Source, parse};
 use crate::openapi::{self, Options};
 
 /// A deployment as it is kept: a definition with everything that it refers to.
@@ -84,6 +85,9 @@ pub struct StoredCanary {
     /// Whether it shares the stage's cache.
     #[serde(default)]
     pub use_stage_cache: bool,
+    /// What keeps a caller on one side, as `x-headgate.stickyBy` has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sticky_by: Option<String>,
 }
 
 /// One change of what a stage serves.
@@ -97,6 +101,9 @@ pub struct Change {
     /// The deployment that is served from then on; nothing: the files as they are.
     #[serde(default)]
     pub deployment_id: Option<String>,
+    /// The variables that promoted canaries have brought until then.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, String>,
 }
 
 /// The state directory, as far as it has been read.
@@ -142,25 +149,87 @@ pub fn deployment(directory: &Path, id: &str) -> Result<StoredDeployment, String
     }
     let bytes = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let stored: StoredDeployment = serde_json::from_slice(&bytes).map_err(|error| format!("{}: {error}", path.display()))?;
-    if stored.id != id || content_id(&stored) != id {
+    if stored.id != id || stored.content_id() != id {
         return Err(format!("{}: its content is not what its name says", path.display()));
     }
     Ok(stored)
 }
 
 /// The id that a deployment's content has.
-#[must_use]
-pub fn content_id(stored: &StoredDeployment) -> String {
+fn content_id<'t>(api: &str, definition: &str, basepath: &str, files: impl Iterator<Item = (&'t str, &'t str)>) -> String {
     use sha2::{Digest as _, Sha256};
     let mut hash = Sha256::new();
-    for part in std::iter::once((&stored.rest_api_id, &stored.definition)).chain(&stored.files).chain([(&stored.basepath, &String::new())])
-    {
-        for text in [part.0, part.1] {
-            hash.update((text.len() as u64).to_le_bytes());
-            hash.update(text);
-        }
+    for text in [api, definition].into_iter().chain(files.flat_map(|(name, text)| [name, text])).chain([basepath, ""]) {
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(text);
     }
     hash.finalize().iter().take(5).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A definition's files by the names that they have in a deployment: as seen from the definition, wherever that lies.
+fn named(sources: &[Arc<Source>]) -> Option<(String, BTreeMap<String, &str>)> {
+    let definition = Path::new(&sources.first()?.name);
+    let directory = definition.parent().unwrap_or(Path::new(""));
+    let name = |source: &Source| {
+        let path = Path::new(&source.name);
+        path.strip_prefix(directory).unwrap_or(path).to_string_lossy().into_owned()
+    };
+    Some((name(sources.first()?), sources.iter().map(|source| (name(source), source.text.as_str())).collect()))
+}
+
+/// The id of the deployment that an API's files would be.
+#[must_use]
+pub fn files_id(api: &str, basepath: &str, sources: &[Arc<Source>]) -> String {
+    let (definition, files) = named(sources).unwrap_or_default();
+    content_id(api, &definition, basepath, files.iter().map(|(name, text)| (name.as_str(), *text)))
+}
+
+/// An API's files as they were read.
+#[derive(Debug, Clone)]
+pub struct ApiFiles {
+    /// The API.
+    pub rest_api_id: String,
+    /// The deployment that they would be.
+    pub deployment_id: String,
+    /// `basepath`, as it is written.
+    pub basepath: String,
+    /// The definition, and what it refers to.
+    pub sources: Vec<Arc<Source>>,
+}
+
+impl ApiFiles {
+    /// Those of an API.
+    #[must_use]
+    pub fn of(api: &ApiWithStages) -> Self {
+        Self {
+            rest_api_id: api.id.value.clone(),
+            deployment_id: api.deployment_id.clone(),
+            basepath: api.basepath.clone(),
+            sources: api.sources.clone(),
+        }
+    }
+}
+
+impl StoredDeployment {
+    /// An API as its files have it.
+    #[must_use]
+    pub fn of(api: &ApiFiles, description: &str, now_seconds: u64) -> Self {
+        let (definition, files) = named(&api.sources).unwrap_or_default();
+        Self {
+            id: api.deployment_id.clone(),
+            rest_api_id: api.rest_api_id.clone(),
+            created_date: now_seconds,
+            description: description.to_owned(),
+            definition,
+            basepath: api.basepath.clone(),
+            files: files.into_iter().map(|(name, text)| (name, text.to_owned())).collect(),
+        }
+    }
+
+    fn content_id(&self) -> String {
+        let files = self.files.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+        content_id(&self.rest_api_id, &self.definition, &self.basepath, files)
+    }
 }
 
 impl State {

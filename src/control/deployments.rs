@@ -1,39 +1,41 @@
 //! Deployments and what stages serve: written atomically, never overwritten, never deleted.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use serde_json::{Value, json};
-
-use crate::apigateway::account::ApiWithStages;
-use crate::apigateway::api::{Api, Authorization, Method, Resource};
-use crate::apigateway::integration::{Integration, IntegrationResponse, Template};
+use crate::apigateway::stage::{CanarySettings, Stage};
 use crate::config::state::{
-    CanaryState, Change, StageState, Stages, StoredCanary, StoredDeployment, content_id, deployment, deployment_path, stage_key, stages,
+    ApiFiles, CanaryState, Change, StageState, Stages, StoredCanary, StoredDeployment, deployment, deployment_path, stage_key, stages,
 };
 
 /// Keeps the API as its files have it now; its id. The same content is the same deployment.
 ///
 /// # Errors
 /// When the state directory cannot be written.
-pub fn create(directory: &Path, api: &ApiWithStages, description: &str, now_seconds: u64) -> io::Result<String> {
-    let mut stored = StoredDeployment {
-        id: String::new(),
-        rest_api_id: api.id.value.clone(),
-        created_date: now_seconds,
-        description: description.to_owned(),
-        definition: api.sources.first().map(|source| source.name.clone()).unwrap_or_default(),
-        basepath: api.basepath.clone(),
-        files: api.sources.iter().map(|source| (source.name.clone(), source.text.clone())).collect(),
-    };
-    stored.id = content_id(&stored);
+pub fn create(directory: &Path, api: &ApiFiles, description: &str, now_seconds: u64) -> io::Result<String> {
+    keep(directory, &StoredDeployment::of(api, description, now_seconds))
+}
+
+/// Keeps a deployment. One that is there already stays as it is; only what cannot be read any more is moved aside.
+///
+/// # Errors
+/// When the state directory cannot be written, or other content has this id.
+pub fn keep(directory: &Path, stored: &StoredDeployment) -> io::Result<String> {
     let path = deployment_path(directory, &stored.id);
-    if !path.is_file() {
-        write(&path, &serde_json::to_vec(&stored)?)?;
+    if path.is_file() {
+        match deployment(directory, &stored.id) {
+            Ok(known) if (&known.files, &known.rest_api_id) == (&stored.files, &stored.rest_api_id) => return Ok(known.id),
+            Ok(_) => return Err(io::Error::other(format!("another deployment has the id {}", stored.id))),
+            Err(error) => {
+                tracing::warn!("{error}; it was moved aside, and is written anew");
+                std::fs::rename(&path, path.with_extension(format!("json.damaged-{}", stored.created_date)))?;
+            }
+        }
     }
-    Ok(stored.id)
+    write(&path, &serde_json::to_vec(stored)?)?;
+    Ok(stored.id.clone())
 }
 
 /// Writes a file whole or not at all: under another name first, then in the place of the old one, with everything on the disk.
@@ -66,38 +68,147 @@ pub fn list(directory: &Path, api: &str) -> Vec<StoredDeployment> {
     found
 }
 
-/// Changes what a stage serves, and records that.
+/// One change of what stages serve at a time, in whichever process: the guard of the file that says so.
+fn alone(directory: &Path) -> io::Result<File> {
+    std::fs::create_dir_all(directory)?;
+    let file = File::options().create(true).append(true).open(directory.join("stages.lock"))?;
+    file.lock()?;
+    Ok(file)
+}
+
+/// A change of what a stage serves.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'p> {
+    /// The state directory.
+    pub directory: &'p Path,
+    /// The API.
+    pub api: &'p str,
+    /// Its stage.
+    pub stage: &'p str,
+    /// When, in seconds since 1970.
+    pub now_seconds: u64,
+}
+
+/// Changes what a stage serves, records that, and lets it be served. What cannot be served is taken back.
 ///
 /// # Errors
-/// When the state directory cannot be read or written.
-pub fn change(
-    directory: &Path,
-    api: &str,
-    stage: &str,
-    now_seconds: u64,
+/// When the state directory cannot be read or written, or `how` or `serve` refuses.
+pub fn change<T>(
+    place: Place<'_>,
     action: &str,
     how: impl FnOnce(&mut StageState) -> Result<(), String>,
-) -> Result<(), String> {
-    let Stages(mut all) = stages(directory)?;
-    let state = all.entry(stage_key(api, stage)).or_default();
+    serve: impl FnOnce() -> Result<T, String>,
+) -> Result<T, String> {
+    let Place { directory, api, stage, now_seconds } = place;
+    let _alone = alone(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    let before = stages(directory)?;
+    let mut after = before.clone();
+    let state = after.0.entry(stage_key(api, stage)).or_default();
+    let was_files = state.deployment_id.is_none();
     how(state)?;
-    state.history.push(Change { date: now_seconds, action: action.to_owned(), deployment_id: state.deployment_id.clone() });
+    let serving = match &state.deployment_id {
+        // It goes on to serve the files, under the id that the last reload gave them.
+        None if was_files => state.history.last().and_then(|last| last.deployment_id.clone()),
+        other => other.clone(),
+    };
+    record(state, action, serving, now_seconds);
+    write_stages(directory, &after)?;
+    serve().inspect_err(|_| {
+        if let Err(error) = write_stages(directory, &before) {
+            tracing::error!("the change could not be taken back: {error}");
+        }
+    })
+}
+
+fn record(state: &mut StageState, action: &str, deployment_id: Option<String>, date: u64) {
+    let variables = state.variables.clone();
+    state.history.push(Change { date, action: action.to_owned(), deployment_id, variables });
+}
+
+fn write_stages(directory: &Path, stages: &Stages) -> Result<(), String> {
     let path = directory.join("stages.json");
-    let bytes = serde_json::to_vec_pretty(&Stages(all)).map_err(|error| error.to_string())?;
+    let bytes = serde_json::to_vec_pretty(stages).map_err(|error| error.to_string())?;
     write(&path, &bytes).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// What a stage served before what it serves now.
+/// Records that stages which serve their files serve other content from now on, so that there is a way back to what they served before.
+///
+/// # Errors
+/// When the state directory cannot be read or written.
+pub fn reloaded(directory: &Path, before: &StoredDeployment, after: &StoredDeployment, stages_of_files: &[String]) -> Result<(), String> {
+    let failed = |error: io::Error| format!("{}: {error}", directory.display());
+    keep(directory, before).map_err(failed)?;
+    keep(directory, after).map_err(failed)?;
+    let _alone = alone(directory).map_err(failed)?;
+    let mut all = stages(directory)?;
+    for name in stages_of_files {
+        let state = all.0.entry(stage_key(&after.rest_api_id, name)).or_default();
+        if state.deployment_id.is_some() {
+            continue;
+        }
+        if state.history.last().is_none_or(|last| last.deployment_id.as_ref() != Some(&before.id)) {
+            record(state, "start", Some(before.id.clone()), before.created_date);
+        }
+        record(state, "reload", Some(after.id.clone()), after.created_date);
+    }
+    write_stages(directory, &all)
+}
+
+/// Lets a stage serve a deployment, with the variables that it had when it served it last.
+pub fn serve(state: &mut StageState, id: &str) {
+    let served = state.history.iter().rev().find(|change| change.deployment_id.as_deref() == Some(id));
+    if let Some(served) = served {
+        state.variables.clone_from(&served.variables);
+    }
+    state.deployment_id = Some(id.to_owned());
+}
+
+/// Lets a stage serve its files as they are.
+pub fn serve_files(state: &mut StageState) {
+    state.deployment_id = None;
+    state.variables = BTreeMap::new();
+}
+
+/// Goes back to what a stage served before what it serves now.
 ///
 /// # Errors
 /// When it never served anything else.
-pub fn previous(state: &StageState) -> Result<Option<String>, String> {
-    let before = state.history.iter().rev().map(|change| &change.deployment_id).find(|id| **id != state.deployment_id);
+pub fn roll_back(state: &mut StageState) -> Result<(), String> {
+    let now = state.history.last().and_then(|last| last.deployment_id.clone());
+    let before = state.history.iter().rev().map(|change| change.deployment_id.clone()).find(|id| *id != now);
     match before {
-        Some(id) => Ok(id.clone()),
+        Some(Some(id)) => serve(state, &id),
+        Some(None) => serve_files(state),
         // Before the first deployment the files were served.
-        None if state.deployment_id.is_some() => Ok(None),
-        None => Err("this stage never served another deployment".to_owned()),
+        None if state.deployment_id.is_some() => serve_files(state),
+        None => return Err("this stage never served another deployment".to_owned()),
+    }
+    Ok(())
+}
+
+/// A canary as the state directory keeps it.
+#[must_use]
+pub fn stored(settings: &CanarySettings) -> StoredCanary {
+    StoredCanary {
+        percent_traffic: settings.percent_traffic,
+        deployment_id: settings.deployment.as_ref().map(|deployment| deployment.id.clone()),
+        stage_variable_overrides: settings.stage_variable_overrides.clone().into_iter().collect(),
+        use_stage_cache: settings.use_stage_cache,
+        sticky_by: settings.sticky_by.as_ref().map(ToString::to_string),
+    }
+}
+
+/// Whether a new deployment of a stage is its canary's: while there is one that has traffic, as at API Gateway.
+#[must_use]
+pub fn goes_to_canary(stage: &Stage) -> bool {
+    stage.canary.as_ref().is_some_and(|canary| canary.percent_traffic > 0.0)
+}
+
+/// A stage gets a new deployment, or its canary does.
+pub fn deploy(state: &mut StageState, stage: &Stage, id: &str) {
+    match stage.canary.as_ref().filter(|_| goes_to_canary(stage)) {
+        Some(canary) => state.canary = CanaryState::ByOperator(StoredCanary { deployment_id: Some(id.to_owned()), ..stored(canary) }),
+        None => state.deployment_id = Some(id.to_owned()),
     }
 }
 
@@ -125,134 +236,149 @@ pub fn promote(state: &mut StageState, canary: StoredCanary) -> Result<(), Strin
     set_canary(state, StoredCanary { percent_traffic: 0.0, ..canary })
 }
 
-/// What is different between two versions of an API, in API Gateway's terms.
-#[must_use]
-pub fn diff(old: &Api, new: &Api) -> Value {
-    let mut changes = Vec::new();
-    let (before, after) = (names(old), names(new));
-    changes.extend(before.difference(&after).map(|name| json!({ "change": "method removed", "method": name })));
-    changes.extend(after.difference(&before).map(|name| json!({ "change": "method added", "method": name })));
-    for (resource, old_method) in old.resources.iter().flat_map(|resource| resource.methods.iter().map(move |method| (resource, method))) {
-        let same = new
-            .resources
-            .iter()
-            .find(|other| other.path == resource.path)
-            .and_then(|other| other.methods.iter().find(|method| method.name() == old_method.name()));
-        if let Some(new_method) = same {
-            let name = format!("{} {}", old_method.name(), resource.path);
-            changes.extend(
-                method_changes(old_method, new_method)
-                    .into_iter()
-                    .map(|(change, from, to)| json!({ "change": change, "method": name, "from": from, "to": to })),
-            );
-        }
-    }
-    for (what, from, to) in [
-        ("binary media types changed", json!(old.binary_media_types), json!(new.binary_media_types)),
-        ("minimum compression size changed", json!(old.minimum_compression_size), json!(new.minimum_compression_size)),
-        (
-            "resource policy changed",
-            json!(old.policy.as_ref().map(|policy| &policy.value)),
-            json!(new.policy.as_ref().map(|policy| &policy.value)),
-        ),
-        ("models changed", models(old), models(new)),
-    ] {
-        if from != to {
-            changes.push(json!({ "change": what, "from": from, "to": to }));
-        }
-    }
-    Value::Array(changes)
-}
-
-fn models(api: &Api) -> Value {
-    api.models.iter().map(|(name, schema)| (name.clone(), schema.value.clone())).collect()
-}
-
-fn names(api: &Api) -> BTreeSet<String> {
-    let of = |resource: &Resource| resource.methods.iter().map(|method| format!("{} {}", method.name(), resource.path)).collect::<Vec<_>>();
-    api.resources.iter().flat_map(of).collect()
-}
-
-/// Reads one part of an integration.
-type Part = dyn Fn(&Integration) -> Value;
-
-fn method_changes(old: &Method, new: &Method) -> Vec<(&'static str, Value, Value)> {
-    let authorization = |method: &Method| match &method.authorization {
-        Authorization::None => json!("NONE"),
-        Authorization::AwsIam => json!("AWS_IAM"),
-        Authorization::Authorizer { name, scopes } => json!({ "authorizer": name, "scopes": scopes }),
-    };
-    let of_integration =
-        |method: &Method, part: &Part| method.integration.as_ref().map_or(Value::Null, |integration| part(&integration.value));
-    let mut changes = Vec::new();
-    let mut compare = |what: &'static str, from: Value, to: Value| {
-        if from != to {
-            changes.push((what, from, to));
-        }
-    };
-    compare("authorization changed", authorization(old), authorization(new));
-    let now = if new.api_key_required { "API key now required" } else { "API key no longer required" };
-    compare(now, json!(old.api_key_required), json!(new.api_key_required));
-    let validator = |method: &Method| json!({ "body": method.request_validator.body, "parameters": method.request_validator.parameters });
-    compare("request validation changed", validator(old), validator(new));
-    let parts: [(&'static str, &Part); 7] = [
-        ("integration type changed", &|integration| json!(integration.integration_type.name())),
-        ("integration URI changed", &|integration| json!(integration.uri.as_ref().map(|uri| &uri.value))),
-        ("integration HTTP method changed", &|integration| json!(integration.http_method.as_ref().map(http::Method::as_str))),
-        ("integration time-out changed", &|integration| json!(integration.timeout.as_millis())),
-        ("request mapping changed", &|integration| json!(format!("{:?}", integration.request_parameters))),
-        ("request templates changed", &|integration| templates(&integration.request_templates)),
-        ("integration responses changed", &|integration| integration.responses.iter().map(response).collect()),
-    ];
-    for (what, part) in parts {
-        compare(what, of_integration(old, part), of_integration(new, part));
-    }
-    changes
-}
-
-fn templates(templates: &[(Box<str>, Template)]) -> Value {
-    templates.iter().map(|(media_type, template)| (media_type.to_string(), json!(template.text()))).collect()
-}
-
-fn response(response: &IntegrationResponse) -> Value {
-    json!({
-        "selectionPattern": response.selection_pattern.as_ref().map(regex::Regex::as_str),
-        "statusCode": response.status_code,
-        "responseParameters": response.response_parameters.iter().map(|(name, value)| format!("{}: {value}", name.as_str())).collect::<Vec<_>>(),
-        "responseTemplates": templates(&response.response_templates),
-        "contentHandling": response.content_handling.map(|handling| format!("{handling:?}")),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_stage_goes_back_to_what_it_served_before() {
-        let mut state = StageState::default();
-        assert!(previous(&state).is_err());
-        for id in ["a", "b", "b"] {
-            state.deployment_id = Some(id.into());
-            state.history.push(Change { date: 0, action: "deploy".into(), deployment_id: Some(id.into()) });
+    struct Directory(std::path::PathBuf);
+
+    impl Drop for Directory {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
         }
-        assert_eq!(previous(&state), Ok(Some("a".into())));
-        state.history.clear();
-        assert_eq!(previous(&state), Ok(None), "the files as they are");
+    }
+
+    fn directory() -> Directory {
+        Directory(std::env::temp_dir().join(format!("headgate-deployments-{}-{:x}", std::process::id(), fastrand::u64(..))))
+    }
+
+    fn place(directory: &Directory) -> Place<'_> {
+        Place { directory: &directory.0, api: "shop", stage: "prod", now_seconds: 0 }
+    }
+
+    fn serving(directory: &Directory) -> Option<String> {
+        stages(&directory.0).unwrap().0.remove("shop/prod").and_then(|state| state.deployment_id)
+    }
+
+    fn deployed(text: &str) -> StoredDeployment {
+        let source = crate::document::Source::new("x/api.yaml", text.to_owned());
+        let id = crate::config::state::files_id("shop", "", &[source]);
+        let files = [("api.yaml".to_owned(), text.to_owned())].into();
+        StoredDeployment {
+            id,
+            rest_api_id: "shop".into(),
+            created_date: 7,
+            description: String::new(),
+            definition: "api.yaml".into(),
+            basepath: String::new(),
+            files,
+        }
+    }
+
+    fn set(directory: &Directory, id: &str) {
+        let how = |state: &mut StageState| {
+            state.deployment_id = Some(id.to_owned());
+            Ok(())
+        };
+        change(place(directory), "create", how, || Ok(())).unwrap();
+    }
+
+    fn back(directory: &Directory) -> Result<(), String> {
+        change(place(directory), "rollback", roll_back, || Ok(()))
     }
 
     #[test]
-    fn promoting_moves_the_canary_to_the_stage() {
-        let mut state = StageState::default();
+    fn a_stage_goes_back_to_what_it_served_before() {
+        let directory = directory();
+        assert!(back(&directory).is_err());
+        for id in ["a", "b", "b"] {
+            set(&directory, id);
+        }
+        back(&directory).unwrap();
+        assert_eq!(serving(&directory).as_deref(), Some("a"));
+        back(&directory).unwrap();
+        assert_eq!(serving(&directory).as_deref(), Some("b"), "what it served before is b again");
+    }
+
+    #[test]
+    fn before_the_first_deployment_were_the_files() {
+        let directory = directory();
+        set(&directory, "a");
+        back(&directory).unwrap();
+        assert_eq!(serving(&directory), None);
+    }
+
+    #[test]
+    fn a_reload_is_recorded_and_can_be_gone_back_from() {
+        let directory = directory();
+        let (first, second) = (deployed("1"), deployed("2"));
+        reloaded(&directory.0, &first, &second, &["prod".into(), "dev".into()]).unwrap();
+        assert_eq!(list(&directory.0, "shop").len(), 2);
+        change(place(&directory), "canary set", |state| set_canary(state, StoredCanary::default()), || Ok(())).unwrap();
+        back(&directory).unwrap();
+        assert_eq!(serving(&directory), Some(first.id.clone()));
+        assert_eq!(stages(&directory.0).unwrap().0["shop/dev"].history.len(), 2);
+        reloaded(&directory.0, &second, &first, &["prod".into()]).unwrap();
+        assert_eq!(stages(&directory.0).unwrap().0["shop/prod"].history.len(), 4, "it does not serve the files");
+    }
+
+    #[test]
+    fn what_cannot_be_served_is_taken_back() {
+        let directory = directory();
+        set(&directory, "a");
+        let how = |state: &mut StageState| {
+            state.deployment_id = Some("bad".into());
+            Ok(())
+        };
+        assert_eq!(change(place(&directory), "create", how, || Err::<(), _>("no".to_owned())), Err("no".to_owned()));
+        assert_eq!(serving(&directory).as_deref(), Some("a"));
+        assert_eq!(stages(&directory.0).unwrap().0["shop/prod"].history.len(), 1);
+    }
+
+    #[test]
+    fn changes_of_many_processes_are_all_kept() {
+        let directory = directory();
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                let directory = &directory;
+                scope.spawn(move || (0..10).for_each(|_| set(directory, &number.to_string())));
+            }
+        });
+        assert_eq!(stages(&directory.0).unwrap().0["shop/prod"].history.len(), 80);
+    }
+
+    #[test]
+    fn a_damaged_deployment_is_moved_aside_and_written_anew() {
+        let directory = directory();
+        let stored = deployed("1");
+        keep(&directory.0, &stored).unwrap();
+        let path = deployment_path(&directory.0, &stored.id);
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+        assert!(deployment(&directory.0, &stored.id).is_err());
+        keep(&directory.0, &stored).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), whole);
+        assert!(path.with_extension("json.damaged-7").is_file());
+    }
+
+    #[test]
+    fn promoting_moves_the_canary_to_the_stage_and_going_back_takes_its_variables_away() {
+        let mut state = StageState { deployment_id: Some("old".into()), ..StageState::default() };
+        record(&mut state, "create", Some("old".into()), 0);
         let canary = StoredCanary {
             percent_traffic: 10.0,
             deployment_id: Some("new".into()),
             stage_variable_overrides: [("a".to_owned(), "1".to_owned())].into(),
-            use_stage_cache: false,
+            ..StoredCanary::default()
         };
         promote(&mut state, canary).unwrap();
+        record(&mut state, "canary promote", Some("new".into()), 0);
         assert_eq!((state.deployment_id.as_deref(), state.variables.get("a").map(String::as_str)), (Some("new"), Some("1")));
         assert!(matches!(&state.canary, CanaryState::ByOperator(canary) if canary.percent_traffic == 0.0));
         assert!(set_canary(&mut state, StoredCanary { percent_traffic: 101.0, ..StoredCanary::default() }).is_err());
+        roll_back(&mut state).unwrap();
+        assert_eq!((state.deployment_id.as_deref(), state.variables.len()), (Some("old"), 0));
+        serve(&mut state, "new");
+        assert_eq!(state.variables.len(), 1);
     }
 }

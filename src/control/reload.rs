@@ -1,22 +1,23 @@
 //! Loading and reloading: whole or not at all.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use super::deployments;
-use crate::apigateway::account::DomainName;
+use crate::apigateway::account::{ApiWithStages, DomainName};
 use crate::apigateway::tracing::TracingSettings;
 use crate::backend::Backends;
-use crate::config::{self, Loaded, Process};
+use crate::config::state::{ApiFiles, StoredDeployment};
+use crate::config::{self, Loaded, Process, Texts};
 use crate::document::{Problems, Severity};
-use crate::exchange::{Answer, VpcLink};
+use crate::exchange::VpcLink;
 use crate::functions::{FunctionSettings, Functions};
 use crate::observe::{Metrics, Tracer};
 use crate::outbound::Client;
 use crate::outbound::aws::{Aws, Sts};
-use crate::snapshot::{self, Authorizers, Current, Means, Snapshot};
-use crate::store::{Caches, Circuits, Clock, Embedded, MemoryQuotas, MemoryRates, QuotaStore};
+use crate::snapshot::{self, ApiKeys, Authorizers, Current, Means, ResponseCaches, Snapshot};
+use crate::store::{Circuits, Clock, Embedded, MemoryQuotas, MemoryRates, QuotaStore};
 
 /// The configuration that a gateway runs, and how it is replaced.
 #[derive(Debug)]
@@ -29,13 +30,36 @@ pub struct Gateway {
     authorizers: Authorizers,
     rates: MemoryRates,
     monotonic: Clock,
-    caches: Caches<Answer>,
+    caches: ResponseCaches,
     circuits: Circuits,
     tracer: Mutex<Option<Arc<Tracer>>>,
     quotas: Mutex<Option<Arc<Embedded>>>,
     clock: fn() -> SystemTime,
     current: Arc<Current>,
-    files: Mutex<Vec<PathBuf>>,
+    served: Mutex<Served>,
+}
+
+/// What of the files is served.
+#[derive(Debug, Default)]
+struct Served {
+    files: Vec<PathBuf>,
+    texts: Texts,
+    apis: Vec<ServedApi>,
+    state_directory: PathBuf,
+}
+
+/// An API's files, and the stages that serve them as they are.
+#[derive(Debug)]
+struct ServedApi {
+    files: ApiFiles,
+    stages: Vec<String>,
+}
+
+impl ServedApi {
+    fn of(api: &ApiWithStages) -> Self {
+        let as_they_are = api.stages.iter().filter(|stage| stage.deployment.is_none());
+        Self { files: ApiFiles::of(api), stages: as_they_are.map(|stage| stage.stage_name.value.clone()).collect() }
+    }
 }
 
 /// What a successful reload hands to the server.
@@ -53,7 +77,22 @@ pub struct Reloaded {
     vpc_links: Vec<VpcLink>,
     functions: Vec<FunctionSettings>,
     tracer: Option<Arc<Tracer>>,
-    files: Vec<PathBuf>,
+    served: Served,
+}
+
+/// What a reload replaced.
+#[derive(Debug)]
+pub struct Replaced {
+    apis: Vec<Exchanged>,
+    state_directory: PathBuf,
+}
+
+/// The files of an API, before and after.
+#[derive(Debug)]
+struct Exchanged {
+    before: ApiFiles,
+    after: ApiFiles,
+    stages: Vec<String>,
 }
 
 /// Loads and compiles a configuration without serving it.
@@ -94,13 +133,13 @@ impl Gateway {
             authorizers,
             rates,
             monotonic,
-            caches: Caches::default(),
+            caches: ResponseCaches::default(),
             circuits: Circuits::default(),
             tracer: Mutex::default(),
             quotas: Mutex::default(),
             clock,
             current: Arc::new(Current::new(Snapshot::default())),
-            files: Mutex::default(),
+            served: Mutex::default(),
         }
     }
 
@@ -125,7 +164,24 @@ impl Gateway {
     /// Every file that the configuration was read from.
     #[must_use]
     pub fn files(&self) -> Vec<PathBuf> {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.served().files.clone()
+    }
+
+    /// The configuration's own file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The configuration as it was read, with what operators have set since.
+    #[must_use]
+    pub fn loaded_again(&self) -> Option<Loaded> {
+        let texts = self.served().texts.clone();
+        config::load_again(&self.path, texts).0
+    }
+
+    fn served(&self) -> MutexGuard<'_, Served> {
+        self.served.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads everything anew. Nothing is served of it before [`Self::apply`].
@@ -137,26 +193,13 @@ impl Gateway {
         let Some(loaded) = loaded else { return Err(problems) };
         let Some(quotas) = self.quotas(&loaded, &mut problems) else { return Err(problems) };
         let tracer = self.tracer(loaded.tracing.as_ref());
-        let means = Means {
-            backends: &self.backends,
-            metrics: &self.metrics,
-            authorizers: &self.authorizers,
-            rates: &self.rates,
-            quotas: &*quotas,
-            clock: &self.monotonic,
-            caches: &self.caches,
-            tracer: tracer.as_ref(),
-            circuits: &self.circuits,
-        };
         self.aws.roles().set_sts(Sts::new(&loaded.account.region, loaded.account.aws.endpoints.get("sts")));
-        let snapshot = snapshot::compile(&loaded.account, &means, &mut problems);
+        let snapshot = snapshot::compile(&loaded.account, &self.means(&*quotas, tracer.as_ref(), None), &mut problems);
         if problems.has_errors() {
             return Err(problems);
         }
-        // The first configuration is the one that somebody started with; from then on each is a change.
-        if !self.files().is_empty() {
-            self.record(&loaded);
-        }
+        let apis = loaded.account.apis.iter().map(ServedApi::of).collect();
+        let state_directory = loaded.process.state_directory.clone();
         Ok(Reloaded {
             process: loaded.process,
             domain_names: loaded.account.domain_names,
@@ -166,17 +209,56 @@ impl Gateway {
             vpc_links: loaded.account.vpc_links,
             tracer,
             functions: loaded.account.functions,
-            files: loaded.files,
+            served: Served { files: loaded.files, texts: loaded.texts, apis, state_directory },
         })
     }
 
-    /// Keeps what a reload brought, so that there is a way back to it. A directory that cannot be written costs the record, not the reload.
-    fn record(&self, loaded: &Loaded) {
+    fn means<'m>(&'m self, quotas: &'m dyn QuotaStore, tracer: Option<&'m Arc<Tracer>>, api_keys: Option<&'m Arc<ApiKeys>>) -> Means<'m> {
+        Means {
+            backends: &self.backends,
+            metrics: &self.metrics,
+            authorizers: &self.authorizers,
+            rates: &self.rates,
+            quotas,
+            clock: &self.monotonic,
+            caches: &self.caches,
+            api_keys,
+            tracer,
+            circuits: &self.circuits,
+        }
+    }
+
+    /// Serves what operators have set since, and the files as they were when they were read: whatever has become of them meanwhile, going
+    /// back is possible, and nothing half-finished comes along. Whether anything cannot be served: then all stays as it is.
+    ///
+    /// # Errors
+    /// With all problems, if one of them is an error.
+    pub fn serve_what_was_set(&self) -> Result<Problems, Problems> {
+        let texts = self.served().texts.clone();
+        let (loaded, mut problems) = config::load_again(&self.path, texts);
+        let Some(loaded) = loaded else { return Err(problems) };
+        let Some(quotas) = self.quotas(&loaded, &mut problems) else { return Err(problems) };
+        let api_keys = Arc::clone(&self.current.load().api_keys);
+        let tracer = self.tracer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let snapshot = snapshot::compile(&loaded.account, &self.means(&*quotas, tracer.as_ref(), Some(&api_keys)), &mut problems);
+        if problems.has_errors() {
+            return Err(problems);
+        }
+        self.served().apis = loaded.account.apis.iter().map(ServedApi::of).collect();
+        self.client.origins().set_endpoints(snapshot.endpoints());
+        self.current.replace(snapshot);
+        Ok(problems)
+    }
+
+    /// Keeps what a reload brought and what it replaced, so that there is a way back. A directory that cannot be written costs the record,
+    /// not the reload.
+    pub fn record(&self, replaced: &Replaced) {
         let now = (self.clock)().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        for api in &loaded.account.apis {
-            if let Err(error) = deployments::create(&loaded.process.state_directory, api, "reload", now) {
-                tracing::warn!("the reload is not recorded in {}: {error}", loaded.process.state_directory.display());
-                return;
+        for Exchanged { before, after, stages } in &replaced.apis {
+            let [before, after] =
+                [(before, "before a reload"), (after, "reload")].map(|(files, why)| StoredDeployment::of(files, why, now));
+            if let Err(error) = deployments::reloaded(&replaced.state_directory, &before, &after, stages) {
+                tracing::warn!("the reload is not recorded: {error}");
             }
         }
     }
@@ -188,8 +270,7 @@ impl Gateway {
         if let Some(store) = &*open {
             return Some(Arc::<Embedded>::clone(store));
         }
-        let now = (self.clock)().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        match Embedded::open(&loaded.process.state_directory, now) {
+        match Embedded::open(&loaded.process.state_directory, self.clock) {
             Ok(store) => {
                 let store = Arc::new(store);
                 *open = Some(Arc::clone(&store));
@@ -222,8 +303,14 @@ impl Gateway {
         self.quotas.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Serves what was loaded, to every request that begins from now on.
-    pub fn apply(&self, reloaded: &mut Reloaded) {
+    /// Why what is counted cannot be written now, if it cannot.
+    #[must_use]
+    pub fn state_failure(&self) -> Option<String> {
+        self.durable().and_then(|store| store.failure())
+    }
+
+    /// Serves what was loaded, to every request that begins from now on; what it replaced is to be recorded.
+    pub fn apply(&self, reloaded: &mut Reloaded) -> Replaced {
         self.client.origins().set_vpc_links(&reloaded.vpc_links);
         self.client.origins().set_endpoints(reloaded.snapshot.endpoints());
         let published = reloaded.process.state_directory.join("functions");
@@ -231,7 +318,14 @@ impl Gateway {
         let tracer = reloaded.tracer.take();
         tracer.iter().for_each(|tracer| tracer.start());
         *self.tracer.lock().unwrap_or_else(PoisonError::into_inner) = tracer;
-        *self.files.lock().unwrap_or_else(PoisonError::into_inner) = std::mem::take(&mut reloaded.files);
         self.current.replace(std::mem::take(&mut reloaded.snapshot));
+        let mut served = self.served();
+        let before = std::mem::replace(&mut *served, std::mem::take(&mut reloaded.served));
+        let exchanged = served.apis.iter().filter_map(|api| {
+            let old = before.apis.iter().find(|old| old.files.rest_api_id == api.files.rest_api_id)?;
+            let is_other = old.files.deployment_id != api.files.deployment_id;
+            is_other.then(|| Exchanged { before: old.files.clone(), after: api.files.clone(), stages: api.stages.clone() })
+        });
+        Replaced { apis: exchanged.collect(), state_directory: served.state_directory.clone() }
     }
 }

@@ -92,6 +92,19 @@ impl Substitution {
     }
 }
 
+impl std::fmt::Display for Substitution {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|part| match part {
+            Part::Text(text) => f.write_str(text),
+            Part::Variable(Variable::Context(variable)) => write!(f, "$context.{}", variable.path()),
+            Part::Variable(Variable::StageVariable(name)) => write!(f, "$stageVariables.{name}"),
+            Part::Variable(Variable::Header(name)) => write!(f, "$method.request.header.{name}"),
+            Part::Variable(Variable::Path(name)) => write!(f, "$method.request.path.{name}"),
+            Part::Variable(Variable::QueryString(name)) => write!(f, "$method.request.querystring.{name}"),
+        })
+    }
+}
+
 fn dollar(text: &str) -> Option<(Variable, &str)> {
     let text = text.strip_prefix('$')?;
     match text.strip_prefix('{') {

@@ -6,18 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus::core::Collector;
-use prometheus::{
-    Counter, CounterVec, Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
-};
+use prometheus::{Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
 use super::endpoints::EndpointMetrics;
+use super::sides::{SideMetrics, Sides};
 use crate::exchange::ResponseType;
 
 /// From half a millisecond to a minute, in seconds.
-const BUCKETS: [f64; 16] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+pub(super) const BUCKETS: [f64; 16] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 /// Methods with series of their own; what is beyond is counted together.
 const SERIES: usize = 10_000;
-const SIDE_LABELS: [&str; 3] = ["api", "stage", "side"];
 const LABELS: [&str; 4] = ["api", "stage", "resource", "method"];
 
 /// All metrics of one process.
@@ -37,8 +35,7 @@ pub struct Metrics {
     cache_misses: IntCounterVec,
     integration_failures: IntCounterVec,
     integration_timeouts: IntCounterVec,
-    sides: [IntCounterVec; 2],
-    side_latency: CounterVec,
+    sides: Sides,
     series: Mutex<Series>,
     /// What is asked for when metrics are read.
     pub endpoints: EndpointMetrics,
@@ -67,6 +64,8 @@ pub struct Metrics {
     pub exported_spans: IntCounter,
     /// Spans that were not: the queue was full, or nobody took them.
     pub dropped_spans: IntCounter,
+    /// 1 while what is counted cannot be written to the state directory.
+    pub state_failing: IntGauge,
     /// Panics: bugs, each of which cost a request or a connection.
     pub panics: IntCounter,
 }
@@ -116,17 +115,6 @@ impl Series {
     }
 }
 
-/// One side of a stage that has a canary.
-#[derive(Debug, Clone)]
-pub struct SideMetrics {
-    /// Requests.
-    pub requests: IntCounter,
-    /// Responses of the 5xx class.
-    pub server_errors: IntCounter,
-    /// Latencies together, in seconds.
-    pub latency: Counter,
-}
-
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
@@ -142,7 +130,6 @@ impl Metrics {
         let counter = |name: &str, help: &str| registered(&registry, single(IntCounter::new(name, help)));
         let gauge = |name: &str, help: &str| registered(&registry, single(IntGauge::new(name, help)));
         build_info(&registry);
-        let (sides, side_latency) = sides(&registry);
         Self {
             requests: counters("headgate_requests_total", "Requests (CloudWatch: Count)."),
             client_errors: counters("headgate_client_errors_total", "Responses of the 4xx class (CloudWatch: 4XXError)."),
@@ -163,8 +150,7 @@ impl Metrics {
             cache_misses: counters("headgate_cache_misses_total", "Answers that the cache did not have (CloudWatch: CacheMissCount)."),
             integration_failures: counters("headgate_integration_failures_total", "Requests whose endpoint gave no response."),
             integration_timeouts: counters("headgate_integration_timeouts_total", "Requests whose endpoint gave no response in time."),
-            sides,
-            side_latency,
+            sides: Sides::new(&registry),
             endpoints: EndpointMetrics::new(&registry),
             folded: counter("headgate_metrics_folded_total", "Methods whose series were folded into one, since there are too many."),
             refused: counter("headgate_refused_requests_total", "Requests that were malformed or beyond a limit of the front door."),
@@ -181,6 +167,10 @@ impl Metrics {
             dropped_spans: counter(
                 "headgate_otel_spans_dropped_total",
                 "Spans that were given up: the queue was full, or nobody took them.",
+            ),
+            state_failing: gauge(
+                "headgate_state_write_failing",
+                "1 while the state directory cannot be written: counts are kept in memory.",
             ),
             panics: counter("headgate_panics_total", "Panics, each of which cost a request or a connection."),
             series: Mutex::default(),
@@ -215,12 +205,10 @@ impl Metrics {
         }
     }
 
-    /// The series of a stage's side.
+    /// A stage and its canary, each counted for itself. `what` says which two they are.
     #[must_use]
-    pub fn side(&self, api: &str, stage: &str, is_canary: bool) -> SideMetrics {
-        let labels = [api, stage, if is_canary { "canary" } else { "base" }];
-        let [requests, server_errors] = self.sides.each_ref().map(|counters| counters.with_label_values(&labels));
-        SideMetrics { requests, server_errors, latency: self.side_latency.with_label_values(&labels) }
+    pub fn sides(&self, api: &str, stage: &str, what: &str) -> [SideMetrics; 2] {
+        self.sides.of(api, stage, what)
     }
 
     /// Everything in Prometheus' text format.
@@ -278,16 +266,6 @@ pub(super) fn single<C>(metric: prometheus::Result<C>) -> C {
 fn build_info(registry: &Registry) {
     let options = Opts::new("headgate_build_info", "Always 1; the version is a label.").const_label("version", env!("CARGO_PKG_VERSION"));
     registered(registry, single(IntGauge::with_opts(options))).set(1);
-}
-
-fn sides(registry: &Registry) -> ([IntCounterVec; 2], CounterVec) {
-    let counters = [
-        ("headgate_canary_requests_total", "Requests of stages with a canary, by side."),
-        ("headgate_canary_server_errors_total", "Responses of the 5xx class of stages with a canary, by side."),
-    ]
-    .map(|(name, help)| registered(registry, single(IntCounterVec::new(Opts::new(name, help), &SIDE_LABELS))));
-    let latency = Opts::new("headgate_canary_latency_seconds_total", "The latencies of all these requests together.");
-    (counters, registered(registry, single(CounterVec::new(latency, &SIDE_LABELS))))
 }
 
 fn counter_vec(name: &str, help: &str) -> IntCounterVec {

@@ -4,10 +4,12 @@ mod access_log;
 mod endpoints;
 mod metrics;
 mod record;
+mod sides;
 mod traces;
 
-pub use access_log::AccessLogs;
+pub use access_log::{AccessLogs, masked};
 pub use endpoints::EndpointMetrics;
-pub use metrics::{Metrics, OperationMetrics, SideMetrics};
+pub use metrics::{Metrics, OperationMetrics};
 pub use record::{Ended, Observer};
+pub use sides::{SideMetrics, SideSummary};
 pub use traces::Tracer;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::access_log::AccessLogs;
-use super::metrics::{Metrics, OperationMetrics, SideMetrics};
+use super::metrics::{Metrics, OperationMetrics};
+use super::sides::SideMetrics;
 use super::traces::Tracer;
 use crate::apigateway::stage::AccessLogSettings;
 use crate::exchange::Context;
@@ -58,9 +59,7 @@ impl Observer {
         }
         metrics.count(context.status, ended.latency, context.integration.latency, ended.received, context.response_length);
         if let Some(side) = ended.side {
-            side.requests.inc();
-            side.server_errors.inc_by(u64::from(context.status >= 500));
-            side.latency.inc_by(ended.latency.as_secs_f64());
+            side.count(context.status, ended.latency);
         }
         if let Some(settings) = ended.access_log {
             self.logs.log(settings, context);

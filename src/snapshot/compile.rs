@@ -7,6 +7,7 @@ use super::authorizers::{self, Authorizers};
 use super::aws_call::AwsCall;
 use super::ceilings;
 use super::compile_release::{Models, Side, body_models};
+use super::response_cache::ResponseCaches;
 use super::subscriptions::{ApiKeys, account_throttle, usage_plans};
 use super::{Canary, Snapshot, Stage};
 use crate::apigateway::account::{Account, ApiWithStages};
@@ -15,10 +16,9 @@ use crate::apigateway::integration::IntegrationType;
 use crate::apigateway::stage;
 use crate::backend::Backends;
 use crate::document::{Problems, Severity, Spanned};
-use crate::exchange::Answer;
 use crate::functions::name_of;
 use crate::observe::{Metrics, Tracer};
-use crate::store::{Bucket, Caches, Circuits, Clock, QuotaStore, RateStore};
+use crate::store::{Bucket, Circuits, Clock, QuotaStore, RateStore};
 
 /// Compiles everything, or says what stands in the way. Opens nothing and reads no clock.
 pub fn compile(account: &Account, means: &Means<'_>, problems: &mut Problems) -> Snapshot {
@@ -27,11 +27,12 @@ pub fn compile(account: &Account, means: &Means<'_>, problems: &mut Problems) ->
     }
     let mut snapshot = Snapshot { usage_plans: usage_plans(account), ..Snapshot::default() };
     let shared = Shared {
-        api_keys: Arc::new(ApiKeys::new(account, means.quotas)),
+        api_keys: means.api_keys.map_or_else(|| Arc::new(ApiKeys::new(account, means.quotas)), Arc::clone),
         account_throttle: account_throttle(account, means.rates),
         principals: Arc::new(authorizers::principals(account)),
         means,
     };
+    snapshot.api_keys = Arc::clone(&shared.api_keys);
     for api in &account.apis {
         let models = body_models(&api.api, problems);
         let stages: Vec<Arc<Stage>> =
@@ -125,7 +126,9 @@ pub struct Means<'m> {
     /// What ends a rendering that takes too long.
     pub clock: &'m Clock,
     /// Where answers are kept.
-    pub caches: &'m Caches<Answer>,
+    pub caches: &'m ResponseCaches,
+    /// The API keys that are known already, where they are not read anew.
+    pub api_keys: Option<&'m Arc<ApiKeys>>,
     /// Where traces go.
     pub tracer: Option<&'m Arc<Tracer>>,
     /// When endpoints are left alone.
@@ -153,7 +156,12 @@ fn compile_stage(
     let cache = stage.cache_capacity.map(|capacity| shared.means.caches.cache(&format!("{}/{name}", api.id.value), capacity));
     let of_files = (api.deployment_id.as_str(), &api.api);
     let deployed = stage.deployment.as_ref().map_or(of_files, |deployment| (deployment.id.as_str(), &deployment.api));
-    let side = |is_canary: bool| shared.means.metrics.side(&api.id.value, name, is_canary);
+    let of_canary = stage.canary.as_ref().map(|canary| {
+        let canary_deployed = canary.deployment.as_ref().map_or(deployed.0, |deployment| deployment.id.as_str());
+        let what = format!("{:?}", (deployed.0, canary_deployed, &stage.variables, &canary.stage_variable_overrides));
+        shared.means.metrics.sides(&api.id.value, name, &what)
+    });
+    let [base_metrics, canary_metrics] = of_canary.map_or([None, None], |sides| sides.map(Some));
     let base = Side {
         account,
         api,
@@ -162,7 +170,7 @@ fn compile_stage(
         variables: stage.variables.clone(),
         is_canary: stage.canary.as_ref().map(|_| false),
         cache: cache.clone(),
-        metrics: stage.canary.as_ref().map(|_| side(false)),
+        metrics: base_metrics,
     };
     let release = Arc::new(base.release(models, shared, problems));
     let canary = stage.canary.as_ref().map(|settings| {
@@ -173,7 +181,7 @@ fn compile_stage(
             variables,
             is_canary: Some(true),
             cache: cache.clone().filter(|_| settings.use_stage_cache),
-            metrics: Some(side(true)),
+            metrics: canary_metrics,
             ..base
         };
         let own_models = settings.deployment.as_ref().map(|deployment| body_models(&deployment.api, problems));
@@ -183,5 +191,5 @@ fn compile_stage(
             release: Arc::new(own.release(own_models.as_ref().unwrap_or(models), shared, problems)),
         }
     });
-    Stage { release, canary, cache, access_log: stage.access_log.clone() }
+    Stage { release, canary, cache, access_log: stage.access_log.clone(), set_at_run_time: stage.set_at_run_time.clone() }
 }

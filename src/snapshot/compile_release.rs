@@ -11,9 +11,9 @@ use super::compile::{Means, Shared};
 use super::endpoint_uri::{CallOptions, EndpointUri};
 use super::gateway_responses::GatewayResponses;
 use super::release::{Operation, Release};
-use super::response_cache::method_cache;
+use super::response_cache::{ResponseCache, method_cache};
 use super::routes::Routes;
-use super::subscriptions::{StagePlans, method_throttle};
+use super::subscriptions::{StagePlans, method_throttle, unknown_methods};
 use crate::apigateway::account::{Account, ApiWithStages};
 use crate::apigateway::api::{Api, Method, Resource};
 use crate::apigateway::arn::{IntegrationArn, is_role};
@@ -22,13 +22,12 @@ use crate::apigateway::integration::{Integration, IntegrationType};
 use crate::apigateway::stage;
 use crate::backend::Backend;
 use crate::document::{Problems, Severity, Spanned};
-use crate::exchange::{Answer, ResourceFacts, StageFacts};
+use crate::exchange::{ResourceFacts, StageFacts};
 use crate::functions::name_of;
 use crate::mapping::content_handling::BinaryMediaTypes;
 use crate::mapping::validation::BodyValidator;
 use crate::observe::SideMetrics;
 use crate::openapi::models;
-use crate::store::Cache;
 use crate::vtl::Limits;
 
 /// The largest content that API Gateway takes, in bytes.
@@ -67,7 +66,7 @@ pub(super) struct Side<'a> {
     pub(super) variables: IndexMap<String, String>,
     /// Nothing on a stage without a canary.
     pub(super) is_canary: Option<bool>,
-    pub(super) cache: Option<Arc<Cache<Answer>>>,
+    pub(super) cache: Option<Arc<ResponseCache>>,
     pub(super) metrics: Option<SideMetrics>,
 }
 
@@ -115,6 +114,9 @@ impl Side<'_> {
         }
         let method_path = |operation: &Operation| format!("{}/{}", operation.resource.path, operation.method_name);
         let methods: Vec<String> = release.operations.iter().map(method_path).collect();
+        if self.is_canary != Some(true) {
+            unknown_methods(account, self.api, &stage.stage_name.value, &methods, problems);
+        }
         release.plans = StagePlans::new(account, self.api, &stage.stage_name.value, &methods, shared.means.rates);
         release
     }

@@ -19,15 +19,15 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use crate::apigateway::stage::{AccessLogSettings, StickyBy};
-use crate::exchange::{Answer, Endpoint};
-use crate::store::{Cache, Quota};
+use crate::exchange::Endpoint;
+use crate::store::Quota;
 
 pub use authorizers::{Access, AuthorizerEvent, Authorizers, StageAuthorizer};
 pub use aws_call::{AwsCall, AwsCallKind};
 pub use compile::{Means, compile};
 pub use gateway_responses::GatewayResponses;
 pub use release::{Operation, Release};
-pub use response_cache::MethodCache;
+pub use response_cache::{MethodCache, ResponseCache, ResponseCaches};
 pub use subscriptions::{ApiKeys, StagePlan, StagePlans, Subscription, usage_plans};
 
 /// One configuration, ready to run. Nothing in it ever changes.
@@ -37,6 +37,8 @@ pub struct Snapshot {
     pub addresses: addresses::Addresses<Arc<Stage>>,
     /// Usage plans by id, with their quotas.
     pub usage_plans: Vec<(Box<str>, Option<Quota>)>,
+    /// Every API key.
+    pub api_keys: Arc<ApiKeys>,
     /// Every stage, in the order of the configuration.
     pub stages: Vec<Arc<Stage>>,
 }
@@ -49,9 +51,11 @@ pub struct Stage {
     /// Another release that serves a share of the requests.
     pub canary: Option<Canary>,
     /// What of its answers is kept.
-    pub cache: Option<Arc<Cache<Answer>>>,
+    pub cache: Option<Arc<ResponseCache>>,
     /// Where its access log goes.
     pub access_log: Option<AccessLogSettings>,
+    /// What of this an operator set at run time, one sentence each.
+    pub set_at_run_time: Vec<String>,
 }
 
 /// A canary.

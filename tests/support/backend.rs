@@ -2,7 +2,7 @@
 
 use std::io::{BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -27,6 +27,20 @@ pub struct Record {
 pub struct Backend {
     pub port: u16,
     state: Arc<Mutex<State>>,
+    held: Arc<Held>,
+}
+
+/// Whether answers wait.
+#[derive(Debug, Default)]
+struct Held {
+    held: Mutex<bool>,
+    released: Condvar,
+}
+
+impl Held {
+    fn wait(&self) {
+        drop(self.released.wait_while(self.held.lock().unwrap(), |held| *held).unwrap());
+    }
 }
 
 #[derive(Debug, Default)]
@@ -42,17 +56,24 @@ impl Backend {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
         let port = listener.local_addr().expect("a bound listener has an address").port();
         let state = Arc::new(Mutex::new(State::default()));
-        let shared = Arc::clone(&state);
+        let held = Arc::<Held>::default();
+        let shared = (Arc::clone(&state), Arc::clone(&held));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let state = Arc::clone(&shared);
+                let (state, held) = shared.clone();
                 std::thread::spawn(move || {
                     let mut reader = BufReader::new(stream.try_clone().expect("a socket can be cloned"));
-                    while matches!(answer(&mut reader, &stream, &state), Ok(true)) {}
+                    while matches!(answer(&mut reader, &stream, &state, &held), Ok(true)) {}
                 });
             }
         });
-        Self { port, state }
+        Self { port, state, held }
+    }
+
+    /// Lets answers wait from now on, or no longer.
+    pub fn hold(&self, held: bool) {
+        *self.held.held.lock().unwrap() = held;
+        self.held.released.notify_all();
     }
 
     /// Forgets what was recorded and takes the canned answers of a case.
@@ -91,7 +112,7 @@ pub fn grouped(arguments: &[(String, String)]) -> Value {
     Value::Object(object)
 }
 
-fn answer(reader: &mut BufReader<TcpStream>, mut stream: &TcpStream, state: &Mutex<State>) -> std::io::Result<bool> {
+fn answer(reader: &mut BufReader<TcpStream>, mut stream: &TcpStream, state: &Mutex<State>, held: &Held) -> std::io::Result<bool> {
     use std::io::BufRead as _;
     let mut line = String::new();
     if reader.read_line(&mut line)? == 0 {
@@ -116,6 +137,7 @@ fn answer(reader: &mut BufReader<TcpStream>, mut stream: &TcpStream, state: &Mut
         state.calls += 1;
         (state.routes.iter().find(|route| matches(route, &record)).cloned(), state.calls)
     };
+    held.wait();
     let (status, headers, content) = match route {
         Some(route) => canned(route.get("respond").unwrap_or(&Value::Null)),
         None => echo(&record, call),

@@ -86,18 +86,28 @@ impl Gateway {
         for (name, text) in files {
             directory.write(name, &filled(text, [port, admin_port, backend_port, closed]));
         }
-        let child = program()
-            .args(["run", "--config", "gateway.yaml"])
-            .args(arguments)
-            .envs(environment.iter().copied())
-            .current_dir(&directory.0)
-            .stdout(Stdio::null())
-            .stderr(std::fs::File::create(directory.0.join(ERRORS)).map_err(|error| error.to_string())?)
-            .spawn()
-            .map_err(|error| error.to_string())?;
+        let child = Self::spawn(&directory.0, arguments, environment)?;
         let mut gateway = Self { port, admin_port, files: directory, child };
         gateway.wait_until_ready()?;
         Ok(gateway)
+    }
+
+    fn spawn(directory: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Result<Child, String> {
+        program()
+            .args(["run", "--config", "gateway.yaml"])
+            .args(arguments)
+            .envs(environment.iter().copied())
+            .current_dir(directory)
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(directory.join(ERRORS)).map_err(|error| error.to_string())?)
+            .spawn()
+            .map_err(|error| error.to_string())
+    }
+
+    /// Starts the gateway again after it has ended, with the same files and ports.
+    pub fn restart(&mut self) {
+        self.child = Self::spawn(&self.files.0, &[], &[]).unwrap();
+        self.wait_until_ready().unwrap();
     }
 
     fn wait_until_ready(&mut self) -> Result<(), String> {
