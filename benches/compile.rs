@@ -30,7 +30,7 @@ fn operation(index: usize) -> Value {
         "x-amazon-apigateway-integration": {
             "type": "http", "httpMethod": "POST", "uri": "http://${stageVariables.origin}/things/{id}",
             "requestParameters": { "integration.request.path.id": "method.request.path.id" },
-            "requestTemplates": { "application/json": "#set($root = $input.path('$'))\n{\"name\": \"$root.name\", \"tags\": $input.json('$.tags')}" },
+            "requestTemplates": { "application/json": "#set($root = $input.path('$'))\n{\"name\": \"$util.escapeJavaScript($root.name)\", \"tags\": $input.json('$.tags')}" },
             "responses": {
                 "default": { "statusCode": "200", "responseTemplates": { "application/json": "{\"result\": $input.json('$')}" } },
                 "4\\d{2}": { "statusCode": "400" },
@@ -70,7 +70,7 @@ fn compile(criterion: &mut Criterion) {
         let directory = std::env::temp_dir().join(format!("headgate-bench-compile-{}-{operations}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         std::fs::write(directory.join("api.json"), &text).unwrap();
-        let stage = json!({ "stageName": "prod", "variables": { "origin": "127.0.0.1:9" } });
+        let stage = json!({ "stageName": "prod", "variables": { "origin": "127.0.0.1:9000" } });
         let configuration = json!({ "apis": [{ "id": "bench", "definition": "api.json", "stages": [stage] }] });
         let path = directory.join("gateway.yaml");
         std::fs::write(&path, configuration.to_string()).unwrap();

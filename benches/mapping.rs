@@ -32,7 +32,7 @@ fn definition() -> Value {
         };
         let parameters: Map<String, Value> = (0..*count).map(pair).collect();
         let integration = json!({
-            "type": "http_proxy", "httpMethod": "GET", "uri": "http://127.0.0.1:9/origin", "requestParameters": parameters,
+            "type": "http_proxy", "httpMethod": "GET", "uri": "http://127.0.0.1:9000/origin", "requestParameters": parameters,
         });
         (format!("/{count}"), json!({ "get": { "responses": {}, "x-amazon-apigateway-integration": integration } }))
     };
