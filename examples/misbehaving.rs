@@ -82,6 +82,12 @@ fn body(text: &str) -> String {
     format!("{{\"statusCode\":200,\"body\":\"{}\"}}", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
 }
 
+/// What an authorizer answers.
+fn policy(effect: &str) -> String {
+    let statement = format!("{{\"Action\":\"execute-api:Invoke\",\"Effect\":\"{effect}\",\"Resource\":\"*\"}}");
+    format!("{{\"principalId\":\"me\",\"policyDocument\":{{\"Version\":\"2012-10-17\",\"Statement\":[{statement}]}}}}")
+}
+
 fn main() -> Result<()> {
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
     let mut runtime = Runtime::connect()?;
@@ -102,6 +108,7 @@ fn main() -> Result<()> {
         let id = field(&next.fields, "lambda-runtime-aws-request-id").unwrap_or_default().to_owned();
         let event = String::from_utf8_lossy(&next.content).into_owned();
         let asks = |what: &str| event.contains(&format!("/{what}\""));
+        let authorizes = event.contains("\"methodArn\"");
         println!("call {calls} of {id}");
         if asks("stream") || asks("stream-break") || asks("stream-error") || asks("stream-headless") {
             stream(&mut runtime, &id, &event)?;
@@ -109,6 +116,8 @@ fn main() -> Result<()> {
         }
         let respond = format!("invocation/{id}/response");
         let answer = match () {
+            () if authorizes && asks("allow") => policy("Allow"),
+            () if authorizes && asks("deny") => policy("Deny"),
             () if asks("null") => "null".to_owned(),
             () if asks("garbage") => "this is no JSON".to_owned(),
             () if asks("silent") => {

@@ -63,6 +63,32 @@ paths:
         type: aws_proxy
         httpMethod: POST
         uri: arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{function}/invocations
+  /hurried/{{what}}:
+    get:
+      parameters: [{{name: what, in: path, required: true, schema: {{type: string}}}}]
+      responses: {{'200': {{description: done}}}}
+      x-amazon-apigateway-integration:
+        type: aws_proxy
+        httpMethod: POST
+        timeoutInMillis: 200
+        uri: arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{function}/invocations
+  /events:
+    post:
+      responses: {{'200': {{description: taken}}}}
+      x-amazon-apigateway-integration:
+        type: aws
+        httpMethod: POST
+        uri: arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{function}/invocations
+        requestParameters: {{integration.request.header.X-Amz-Invocation-Type: \"'Event'\"}}
+        responses: {{default: {{statusCode: '200'}}}}
+  /guarded:
+    get:
+      security: [{{guard: []}}]
+      responses: {{'200': {{description: done}}}}
+      x-amazon-apigateway-integration:
+        type: aws_proxy
+        httpMethod: POST
+        uri: arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{function}/invocations
   /streamed/{{what}}:
     get:
       parameters: [{{name: what, in: path, required: true, schema: {{type: string}}}}]
@@ -73,6 +99,17 @@ paths:
         responseTransferMode: STREAM
         timeoutInMillis: 60000
         uri: arn:aws:apigateway:us-east-1:lambda:path/2021-11-15/functions/{function}/response-streaming-invocations
+components:
+  securitySchemes:
+    guard:
+      type: apiKey
+      name: Authorization
+      in: header
+      x-amazon-apigateway-authtype: custom
+      x-amazon-apigateway-authorizer:
+        type: token
+        authorizerResultTtlInSeconds: 0
+        authorizerUri: arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{function}/invocations
 "
     );
     let files = [("gateway.yaml".to_owned(), config), ("api.yaml".to_owned(), definition)];
@@ -120,6 +157,33 @@ fn a_function_answers_and_stays_warm() {
     assert_eq!((answer.status, answer.text().as_str()), (200, "4"), "a large event is one");
     let answer = client::send(gateway.port, "POST", "/prod/x", &[], "x".repeat(7 << 20).as_bytes()).unwrap();
     assert_eq!((answer.status, answer.text().as_str()), (413, r#"{"message": "Request Too Long"}"#), "beyond what Lambda takes");
+}
+
+#[test]
+fn an_asynchronous_call_is_not_waited_for() {
+    let code = Files::new();
+    let go = code.0.join("go");
+    let more = format!(", environment: {{variables: {{GO: \"{}\"}}}}", go.display());
+    let gateway = start(&one(&more).replace("timeout: 1", "timeout: 60"), &code);
+    let answer = client::send(gateway.port, "POST", "/prod/events", &[], br#"{"path":"/stream"}"#).unwrap();
+    assert_eq!((answer.status, answer.text().as_str()), (200, ""), "the function still waits");
+    until("the function has begun", || go.with_extension("begun").exists());
+    std::fs::write(&go, "").unwrap();
+}
+
+#[test]
+fn a_function_here_authorizes() {
+    let code = Files::new();
+    let gateway = start(&one(""), &code);
+    let ask = |token: &str| {
+        let headers = [("Authorization".to_owned(), token.to_owned())];
+        let answer = client::send(gateway.port, "GET", "/prod/guarded", &headers, b"").unwrap();
+        (answer.status, answer.text())
+    };
+    assert_eq!(ask("/allow"), (200, "2".to_owned()));
+    assert_eq!(ask("/deny").0, 403);
+    assert_eq!(ask("/exit").0, 500, "who cannot decide lets nobody in");
+    assert_eq!(gateway.get("/prod/guarded").status, 401);
 }
 
 #[test]

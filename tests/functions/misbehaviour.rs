@@ -88,6 +88,15 @@ fn a_function_that_cannot_begin_says_why() {
 }
 
 #[test]
+fn an_integrations_time_is_over_before_the_functions() {
+    let code = Files::new();
+    let gateway = start(&one(""), &code);
+    let answer = gateway.get("/prod/hurried/silent");
+    assert_eq!((answer.status, answer.text().as_str()), (504, r#"{"message": "Endpoint request timed out"}"#));
+    assert_eq!(gateway.get("/prod/x").text(), "1", "another process serves what comes");
+}
+
+#[test]
 fn more_memory_than_it_has_ends_it() {
     let code = Files::new();
     let gateway = start("  - {functionName: f, runtime: provided.al2023, codeUri: CODE, timeout: 60, memorySize: 128}\n", &code);

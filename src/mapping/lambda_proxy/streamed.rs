@@ -88,6 +88,14 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(metadata in "[{}\\[\\]\":,a-z0-9 ]{0,40}", rest in proptest::collection::vec(0_u8..3, 0..40)) {
+            let mut prelude = Prelude::default();
+            let _ = (prelude.take(metadata.as_bytes()), prelude.take(&rest));
+        }
+    }
+
     #[test]
     fn what_has_no_head_is_502() {
         let status = |wire: &[u8]| Prelude::default().take(wire).unwrap_err().status();

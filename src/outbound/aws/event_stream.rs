@@ -122,6 +122,18 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..80), length in 16_u8..64) {
+            for start in [vec![], vec![0, 0, 0, length]] {
+                let mut reader = Events::default();
+                reader.take(&start);
+                reader.take(&bytes);
+                while let Ok(Some(_)) = reader.next() {}
+            }
+        }
+    }
+
     #[test]
     fn what_is_no_message_is_refused() {
         let mut reader = Events::default();
