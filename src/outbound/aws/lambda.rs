@@ -1,6 +1,9 @@
 //! Lambda's `Invoke`: at AWS, or at whatever else speaks it.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -110,16 +113,14 @@ impl Aws {
             random: fastrand::u128(..),
         };
         let (functions, name) = (Arc::clone(&self.functions), name.to_owned());
-        // Its own task: the function runs on when its caller has gone.
-        let running = tokio::spawn(async move { functions.invoke(&name, call).await });
+        let running = GoesOn(Some(Box::pin(async move { functions.invoke(&name, call).await })));
         if local.invocation_type == InvocationType::Event {
             return Ok(Answer::accepted().into());
         }
         let failed = |kind, detail: &str| Error::new(kind, local.function.to_owned(), detail);
         let waited = tokio::time::timeout(local.timeout, running).await;
         let late = |_| failed(ErrorKind::Timeout, &format!("no answer within {} ms", local.timeout.as_millis()));
-        let answered = waited.map_err(late)?.map_err(|error| failed(ErrorKind::Protocol, &error.to_string()))?;
-        answered.ok_or_else(|| failed(ErrorKind::Refused, "the function is not here any more"))
+        waited.map_err(late)?.ok_or_else(|| failed(ErrorKind::Refused, "the function is not here any more"))
     }
 
     /// Calls a function, here where one of its name is, else at AWS.
@@ -156,5 +157,29 @@ impl Aws {
         let signer = Signer { scope: Scope { service: "lambda".into(), region: invocation.region }, role: None };
         let (response, _) = self.call(request, &signer).await?;
         Ok(Invoked { status: response.status, function_error: response.fields.contains("x-amz-function-error"), payload: response.content })
+    }
+}
+
+/// A function's run, which goes on when nobody waits for it any more. As long as somebody does, it needs no task of its own.
+struct GoesOn(Option<Pin<Box<dyn Future<Output = Option<Streamed>> + Send>>>);
+
+impl Future for GoesOn {
+    type Output = Option<Streamed>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(run) = &mut self.0 else { return Poll::Ready(None) };
+        let polled = run.as_mut().poll(context);
+        if polled.is_ready() {
+            self.0 = None;
+        }
+        polled
+    }
+}
+
+impl Drop for GoesOn {
+    fn drop(&mut self) {
+        if let (Some(run), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(run);
+        }
     }
 }
