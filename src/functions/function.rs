@@ -22,21 +22,36 @@ const TRIED: usize = 3;
 /// A running function.
 #[derive(Debug)]
 pub(super) struct Function {
+    /// As they are written: others are another function.
     settings: FunctionSettings,
     /// With copies in the place of versions' code.
     published: FunctionSettings,
+    /// Where processes have their own directories.
     directory: PathBuf,
     /// Processes that may start at one time, of all functions together.
     starts: Arc<Semaphore>,
     /// Warm environments by version; the last that was used is the next that is.
     idle: Mutex<HashMap<Box<str>, Vec<Environment>>>,
+    /// Calls that may be under way at one time.
+    limit: usize,
+    /// Calls under way.
     busy: AtomicUsize,
+    /// Another function has taken its place.
     retired: AtomicBool,
 }
 
 impl Function {
     pub(super) fn new(settings: FunctionSettings, published: FunctionSettings, directory: PathBuf, starts: Arc<Semaphore>) -> Self {
-        Self { settings, published, directory, starts, idle: Mutex::default(), busy: AtomicUsize::new(0), retired: AtomicBool::new(false) }
+        Self {
+            limit: settings.reserved_concurrency.map_or_else(default_concurrency, |limit| limit as usize),
+            settings,
+            published,
+            directory,
+            starts,
+            idle: Mutex::default(),
+            busy: AtomicUsize::new(0),
+            retired: AtomicBool::new(false),
+        }
     }
 
     pub(super) fn is(&self, settings: &FunctionSettings) -> bool {
@@ -82,8 +97,7 @@ impl Function {
         {
             return Answer::no_json(&error).into();
         }
-        let limit = self.settings.reserved_concurrency.map_or_else(default_concurrency, |limit| limit as usize);
-        let Some(turn) = Turn::take(&self, limit) else {
+        let Some(turn) = Turn::take(&self) else {
             return Answer::throttled(self.settings.reserved_concurrency.is_some()).into();
         };
         let request_id: Arc<str> = format_request_id(call.random).into();
@@ -201,8 +215,9 @@ struct Ran<'r> {
 struct Turn(Arc<Function>);
 
 impl Turn {
-    fn take(function: &Arc<Function>, limit: usize) -> Option<Self> {
-        let taken = function.busy.fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| (count < limit).then_some(count + 1));
+    fn take(function: &Arc<Function>) -> Option<Self> {
+        let has_room = |count| (count < function.limit).then_some(count + 1);
+        let taken = function.busy.fetch_update(Ordering::AcqRel, Ordering::Acquire, has_room);
         taken.is_ok().then(|| Self(Arc::clone(function)))
     }
 }

@@ -24,6 +24,9 @@ use serde_json::{Value, json};
 use support::client::{self, Response};
 use support::gateway::{Files, Gateway};
 
+/// What names the function `f`: at once, streamed, in a hurry, asynchronously, and behind itself as an authorizer.
+const DEFINITION: &str = include_str!("api.yaml");
+
 /// Where cargo puts examples beside tests.
 fn compiled() -> PathBuf {
     let test = std::env::current_exe().unwrap();
@@ -49,70 +52,7 @@ functions:
 {}",
         functions.replace("CODE", &code.0.display().to_string())
     );
-    let function = "arn:aws:lambda:us-east-1:123456789012:function:f";
-    let definition = format!(
-        "
-openapi: 3.0.1
-info: {{title: local, version: '1'}}
-paths:
-  /{{what}}:
-    x-amazon-apigateway-any-method:
-      parameters: [{{name: what, in: path, required: true, schema: {{type: string}}}}]
-      responses: {{'200': {{description: done}}}}
-      x-amazon-apigateway-integration:
-        type: aws_proxy
-        httpMethod: POST
-        uri: arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{function}/invocations
-  /hurried/{{what}}:
-    get:
-      parameters: [{{name: what, in: path, required: true, schema: {{type: string}}}}]
-      responses: {{'200': {{description: done}}}}
-      x-amazon-apigateway-integration:
-        type: aws_proxy
-        httpMethod: POST
-        timeoutInMillis: 200
-        uri: arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{function}/invocations
-  /events:
-    post:
-      responses: {{'200': {{description: taken}}}}
-      x-amazon-apigateway-integration:
-        type: aws
-        httpMethod: POST
-        uri: arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{function}/invocations
-        requestParameters: {{integration.request.header.X-Amz-Invocation-Type: \"'Event'\"}}
-        responses: {{default: {{statusCode: '200'}}}}
-  /guarded:
-    get:
-      security: [{{guard: []}}]
-      responses: {{'200': {{description: done}}}}
-      x-amazon-apigateway-integration:
-        type: aws_proxy
-        httpMethod: POST
-        uri: arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{function}/invocations
-  /streamed/{{what}}:
-    get:
-      parameters: [{{name: what, in: path, required: true, schema: {{type: string}}}}]
-      responses: {{'200': {{description: done}}}}
-      x-amazon-apigateway-integration:
-        type: aws_proxy
-        httpMethod: POST
-        responseTransferMode: STREAM
-        timeoutInMillis: 60000
-        uri: arn:aws:apigateway:us-east-1:lambda:path/2021-11-15/functions/{function}/response-streaming-invocations
-components:
-  securitySchemes:
-    guard:
-      type: apiKey
-      name: Authorization
-      in: header
-      x-amazon-apigateway-authtype: custom
-      x-amazon-apigateway-authorizer:
-        type: token
-        authorizerResultTtlInSeconds: 0
-        authorizerUri: arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{function}/invocations
-"
-    );
-    let files = [("gateway.yaml".to_owned(), config), ("api.yaml".to_owned(), definition)];
+    let files = [("gateway.yaml".to_owned(), config), ("api.yaml".to_owned(), DEFINITION.to_owned())];
     Gateway::start_in(&[("HEADGATE_LOG", "info")], &files, 9000, arguments).unwrap()
 }
 
