@@ -3,11 +3,17 @@
 use std::fmt::Write as _;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 
 use super::json;
 use crate::exchange::decode_form;
 use crate::vtl::{Text, Value};
+
+/// Java's decoder, which misses no padding.
+const LENIENT: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent));
 
 /// Calls one of the functions that API Gateway gives to templates.
 pub(super) fn call<'r>(name: &str, arguments: &[Value<'r>]) -> Result<Option<Value<'r>>, String> {
@@ -33,7 +39,7 @@ pub(super) fn print(name: &str, arguments: &[Value<'_>], out: &mut String) -> Re
         "urlDecode" => out.push_str(&decode_form(&text)),
         "base64Encode" => STANDARD.encode_string(&*text, out),
         "base64Decode" => {
-            let bytes = STANDARD.decode(text.trim()).map_err(|_| "this is no base64".to_owned())?;
+            let bytes = LENIENT.decode(text.trim()).map_err(|_| "this is no base64".to_owned())?;
             out.push_str(&String::from_utf8_lossy(&bytes));
         }
         _ => return Ok(false),

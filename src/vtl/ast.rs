@@ -129,3 +129,10 @@ pub(super) enum Operator {
     Divide,
     Remainder,
 }
+
+impl Operator {
+    /// Whether it gives a number, or a text.
+    pub(super) const fn is_arithmetic(self) -> bool {
+        matches!(self, Self::Add | Self::Subtract | Self::Multiply | Self::Divide | Self::Remainder)
+    }
+}

@@ -352,6 +352,25 @@ mod tests {
     }
 
     #[test]
+    fn a_definite_beginning_must_lead_somewhere_and_an_indefinite_one_need_not() {
+        for path in ["$.o[0:1]", "$.o[0,1]", "$.zz.*", "$.tags[9].x"] {
+            assert_eq!(find(path), "nothing", "{path}");
+        }
+        assert_eq!(find("$.tags.*.x"), "[]");
+        assert_eq!(find("$.tags[9].*"), "[]");
+        assert_eq!(find(".sku"), r#"["A1","B2"]"#);
+        assert_eq!(find("$.items[?(@.price == '10')].sku"), r#"["A1"]"#);
+        assert_eq!(find("$.items[?(@.price > $.nums[0])].sku"), r#"["A1","B2"]"#);
+    }
+
+    #[test]
+    fn filters_within_filters_share_one_budget() {
+        let body = format!("[{}]", vec![r#"{"a":{"a":{"a":1}}}"#; 3000].join(","));
+        let root = json::parse(&body).unwrap();
+        assert_eq!(JsonPath::parse("$..[?(@..[?(@..a)])]").unwrap().find(&root).err(), Some(PathError::TooMuch));
+    }
+
+    #[test]
     fn what_is_no_path_is_refused() {
         for path in ["", "$.", "$[", "$['a", "$[?(@.a", "$.a[b]", "$x"] {
             assert!(JsonPath::parse(path).is_err(), "{path}");

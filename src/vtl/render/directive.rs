@@ -35,6 +35,8 @@ impl<'r> Rendering<'r, '_, '_> {
             Expression::Not(inner) => !self.condition(inner)?,
             Expression::Binary(Operator::And, sides) => self.condition(&sides.0)? && self.condition(&sides.1)?,
             Expression::Binary(Operator::Or, sides) => self.condition(&sides.0)? || self.condition(&sides.1)?,
+            // A calculation is no condition, and is not even made.
+            Expression::Binary(operator, _) if operator.is_arithmetic() => false,
             Expression::Binary(..) => matches!(self.value(expression)?, Some(Value::Boolean(true))),
             _ => false,
         })
