@@ -319,6 +319,7 @@ impl Gateway {
         tracer.iter().for_each(|tracer| tracer.start());
         *self.tracer.lock().unwrap_or_else(PoisonError::into_inner) = tracer;
         self.current.replace(std::mem::take(&mut reloaded.snapshot));
+        self.metrics.serving();
         let mut served = self.served();
         let before = std::mem::replace(&mut *served, std::mem::take(&mut reloaded.served));
         let exchanged = served.apis.iter().filter_map(|api| {

@@ -1,7 +1,5 @@
 //! Metrics, CloudWatch's twins among them. A request touches nothing but counters that were found when its snapshot was compiled.
 
-use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +7,7 @@ use prometheus::core::Collector;
 use prometheus::{Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
 use super::endpoints::EndpointMetrics;
+use super::series::Series;
 use super::sides::{SideMetrics, Sides};
 use crate::exchange::ResponseType;
 
@@ -90,31 +89,6 @@ pub struct OperationMetrics {
     pub cache_misses: IntCounter,
 }
 
-/// Which methods have series of their own.
-#[derive(Debug, Default)]
-struct Series {
-    known: HashSet<[String; 4]>,
-    /// Hashes of the labels of all others.
-    folded: HashSet<u64>,
-}
-
-impl Series {
-    /// A method keeps its series, or its place among the others, through every reload.
-    fn fits(&mut self, labels: [&str; 4]) -> bool {
-        let key = labels.map(str::to_owned);
-        if self.known.contains(&key) {
-            return true;
-        }
-        if self.known.len() < SERIES {
-            return self.known.insert(key);
-        }
-        let mut hasher = DefaultHasher::new();
-        key.hash(&mut hasher);
-        self.folded.insert(hasher.finish());
-        false
-    }
-}
-
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
@@ -178,15 +152,46 @@ impl Metrics {
         }
     }
 
+    /// Another configuration is compiled: what it names is asked for from now on.
+    pub fn compiling(&self) {
+        self.series.lock().unwrap_or_else(PoisonError::into_inner).compiling();
+    }
+
+    /// It is served: methods that it does not have lose their series.
+    pub fn serving(&self) {
+        let gone = self.series.lock().unwrap_or_else(PoisonError::into_inner).served();
+        for labels in gone {
+            let labels = labels.each_ref().map(String::as_str);
+            for counter in [
+                &self.requests,
+                &self.client_errors,
+                &self.server_errors,
+                &self.received,
+                &self.sent,
+                &self.throttled,
+                &self.quota_exceeded,
+                &self.cache_hits,
+                &self.cache_misses,
+                &self.integration_failures,
+                &self.integration_timeouts,
+            ] {
+                let _ = counter.remove_label_values(&labels);
+            }
+            let _ = self.latency.remove_label_values(&labels);
+            let _ = self.integration_latency.remove_label_values(&labels);
+        }
+    }
+
     /// The series of a method. A request that found none counts under empty labels.
     #[must_use]
     pub fn operation(&self, api: &str, stage: &str, resource: &str, method: &str) -> OperationMetrics {
         let labels = [api, stage, resource, method];
+        // Requests that found no method are no part of any configuration.
+        let is_method = labels != [""; 4];
         let mut series = self.series.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = series.folded.len();
-        let fits = series.fits(labels);
-        self.folded.inc_by((series.folded.len() - before) as u64);
+        let (fits, is_new) = if is_method { series.fits(labels, SERIES) } else { (true, false) };
         drop(series);
+        self.folded.inc_by(u64::from(is_new));
         let labels = if fits { labels } else { ["other"; 4] };
         OperationMetrics {
             requests: self.requests.with_label_values(&labels),
@@ -304,10 +309,25 @@ mod tests {
     fn methods_beyond_the_most_are_counted_once_and_together() {
         let metrics = Metrics::new();
         for _ in 0..3 {
+            metrics.compiling();
             (0..SERIES + 7).for_each(|index| drop(metrics.operation("api", "prod", &format!("/{index}"), "GET")));
         }
         let text = metrics.render();
         assert!(text.contains("headgate_metrics_folded_total 7"), "three reloads fold no more than one");
         assert!(text.contains(r#"headgate_requests_total{api="other",method="other",resource="other",stage="other"} 0"#));
+    }
+
+    #[test]
+    fn a_method_that_is_gone_is_told_of_no_more() {
+        let metrics = Metrics::new();
+        let names = |path: &str| metrics.render().contains(&format!("resource=\"{path}\""));
+        metrics.operation("", "", "", "");
+        for path in ["/old", "/new"] {
+            metrics.compiling();
+            metrics.operation("a", "s", path, "GET");
+            assert!(names("/old") && names(path), "what is served is told of until something else is");
+            metrics.serving();
+        }
+        assert!(!names("/old") && names("/new") && names(""));
     }
 }

@@ -4,6 +4,7 @@ mod access_log;
 mod endpoints;
 mod metrics;
 mod record;
+mod series;
 mod sides;
 mod traces;
 

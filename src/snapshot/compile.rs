@@ -25,6 +25,7 @@ pub fn compile(account: &Account, means: &Means<'_>, problems: &mut Problems) ->
     if account.aws_limits {
         ceilings::check(account, problems);
     }
+    means.metrics.compiling();
     let mut snapshot = Snapshot { usage_plans: usage_plans(account), ..Snapshot::default() };
     let shared = Shared {
         api_keys: means.api_keys.map_or_else(|| Arc::new(ApiKeys::new(account, means.quotas)), Arc::clone),
