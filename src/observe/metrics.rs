@@ -321,10 +321,10 @@ mod tests {
     fn a_method_that_is_gone_is_told_of_no_more() {
         let metrics = Metrics::new();
         let names = |path: &str| metrics.render().contains(&format!("resource=\"{path}\""));
-        metrics.operation("", "", "", "");
+        drop(metrics.operation("", "", "", ""));
         for path in ["/old", "/new"] {
             metrics.compiling();
-            metrics.operation("a", "s", path, "GET");
+            drop(metrics.operation("a", "s", path, "GET"));
             assert!(names("/old") && names(path), "what is served is told of until something else is");
             metrics.serving();
         }
