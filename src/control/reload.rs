@@ -247,6 +247,7 @@ impl Gateway {
         self.served().apis = loaded.account.apis.iter().map(ServedApi::of).collect();
         self.client.origins().set_endpoints(snapshot.endpoints());
         self.current.replace(snapshot);
+        self.metrics.serving();
         Ok(problems)
     }
 
