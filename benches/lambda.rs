@@ -38,7 +38,7 @@ fn request() -> MethodRequest {
         path: "/prod/orders/42".into(),
         query: Some("page=2&sort=name&tag=a&tag=b".into()),
         fields,
-        peer: Peer { source_ip: address, address, local_port: 443, secure: true },
+        peer: Peer { source_ip: address, address, local_port: 443, secure: true, client_certificate: None },
     };
     let parameters = PathParameters(vec![(Arc::from("id"), "42".into())]);
     MethodRequest::new(request, "/orders/42".into(), parameters)

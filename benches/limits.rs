@@ -93,7 +93,7 @@ fn request(key: &str, route: usize) -> Request {
         path: format!("/prod/r{route}/7").into(),
         query: None,
         fields,
-        peer: Peer { source_ip: local, address: local, local_port: 8080, secure: false },
+        peer: Peer { source_ip: local, address: local, local_port: 8080, secure: false, client_certificate: None },
     }
 }
 

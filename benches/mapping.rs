@@ -68,7 +68,7 @@ fn request(count: usize) -> Request {
         path: format!("/prod/{count}").into(),
         query: (!query.is_empty()).then(|| query.join("&").into()),
         fields,
-        peer: Peer { source_ip: local, address: local, local_port: 8080, secure: false },
+        peer: Peer { source_ip: local, address: local, local_port: 8080, secure: false, client_certificate: None },
     }
 }
 

@@ -76,7 +76,7 @@ fn request(params: &Value) -> MethodRequest {
         path: "/prod/orders/42".into(),
         query: Some(query_string.into()),
         fields,
-        peer: Peer { source_ip: local, address: local, local_port: 8080, secure: false },
+        peer: Peer { source_ip: local, address: local, local_port: 8080, secure: false, client_certificate: None },
     };
     let path = pairs(&params["path"]).into_iter().map(|(name, value)| (name.into(), value.into())).collect();
     MethodRequest::new(request, "/orders/42".into(), PathParameters(path))

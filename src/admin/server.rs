@@ -1,19 +1,15 @@
-//! The admin listener: small, on a loopback address, never for clients.
+//! What the admin address answers.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::Response;
-use pingora::apps::ServerApp;
-use pingora::apps::http_app::{HttpServer, ServeHttp};
+use pingora::apps::http_app::ServeHttp;
 use pingora::protocols::http::ServerSession;
-use pingora::protocols::l4::stream::Stream as L4Stream;
-use tokio::net::TcpListener;
 
+use super::access::Access;
 use super::invoke::{self, Invoke};
 use crate::functions::Answer;
 
@@ -59,38 +55,19 @@ pub struct Operation<'o> {
     pub content: &'o [u8],
 }
 
-/// The admin listener's application.
-pub struct Admin {
+/// The admin address's application.
+pub(super) struct Admin {
     operator: Arc<dyn Operator>,
     address: SocketAddr,
-    token_file: Option<PathBuf>,
+    access: Arc<Access>,
 }
 
 /// Of a control operation's content, in bytes.
 const CONTENT: usize = 6 << 20;
-/// A request's content must have come by then …
-const PATIENCE: Duration = Duration::from_secs(60);
-/// … and a connection be done by then: no function takes longer.
-const LONGEST: Duration = Duration::from_secs(960);
 
 impl Admin {
-    /// Listens and serves until the process ends.
-    ///
-    /// # Errors
-    /// When the address cannot be listened on.
-    pub async fn start(address: SocketAddr, token_file: Option<PathBuf>, operator: Arc<dyn Operator>) -> std::io::Result<()> {
-        let listener = TcpListener::bind(address).await?;
-        let app = Arc::new(HttpServer::new_app(Self { operator, address, token_file }));
-        let (stop, watch) = tokio::sync::watch::channel(false);
-        tokio::spawn(async move {
-            // Held so that the connections' watch stays open.
-            let _stop = stop;
-            while let Ok((stream, _)) = listener.accept().await {
-                let (app, watch) = (Arc::clone(&app), watch.clone());
-                tokio::spawn(async move { tokio::time::timeout(LONGEST, app.process_new(Box::new(L4Stream::from(stream)), &watch)).await });
-            }
-        });
-        Ok(())
+    pub(super) const fn new(operator: Arc<dyn Operator>, address: SocketAddr, access: Arc<Access>) -> Self {
+        Self { operator, address, access }
     }
 
     /// A page in a browser must not reach this address under another name (DNS rebinding): the host is an address or `localhost`.
@@ -103,13 +80,8 @@ impl Admin {
                 .is_ok_and(|address| address.is_loopback() || address == self.address.ip() || self.address.ip().is_unspecified())
     }
 
-    /// With a token file, its content is what a caller must send; one that cannot be read lets nobody in.
     async fn is_allowed(&self, authorization: Option<&str>) -> bool {
-        let Some(path) = &self.token_file else { return true };
-        let Ok(token) = tokio::fs::read_to_string(path).await else { return false };
-        let given = authorization.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-        let token = token.trim();
-        !token.is_empty() && constant_time_equal(given.as_bytes(), token.as_bytes())
+        self.access.guard().allows(authorization).await
     }
 
     async fn respond(
@@ -169,15 +141,11 @@ async fn content(session: &mut ServerSession) -> Vec<u8> {
     content
 }
 
-/// Takes as long for a wrong token as for a right one of its length.
-fn constant_time_equal(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |differences, (a, b)| differences | (a ^ b)) == 0
-}
-
 #[async_trait]
 impl ServeHttp for Admin {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
-        let content = tokio::time::timeout(PATIENCE, content(session)).await.unwrap_or_default();
+        session.set_keepalive(None);
+        let content = content(session).await;
         let head = session.req_header();
         let may_invoke = invoke::is_invoke(head) && {
             let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());

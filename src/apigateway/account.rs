@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use rustls::RootCertStore;
+use rustls::sign::CertifiedKey;
+
 use super::api::Api;
 use super::authorizer::IamPrincipal;
 use super::aws::AwsSettings;
@@ -57,13 +60,27 @@ pub struct ApiWithStages {
     pub stages: Vec<Stage>,
 }
 
+/// The oldest TLS that is spoken. API Gateway's policies also name ciphers: those of TLS 1.2 with forward secrecy are offered, no others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SecurityPolicy {
+    /// TLS 1.2; what is asked for as TLS 1.0 gets no less.
+    #[default]
+    Tls12,
+    /// TLS 1.3.
+    Tls13,
+}
+
 /// A custom domain.
 #[derive(Debug)]
 pub struct DomainName {
     /// The host.
     pub domain_name: String,
-    /// Its certificate chain (PEM) and key, if it has its own.
-    pub certificate: Option<(Spanned<String>, Spanned<String>)>,
+    /// Its certificate chain and key, if it has its own.
+    pub certificate: Option<Arc<CertifiedKey>>,
+    /// The oldest TLS that it speaks.
+    pub security_policy: SecurityPolicy,
+    /// `mutualTlsAuthentication`: who may vouch for its clients; nothing: they need no certificate.
+    pub truststore: Option<Arc<RootCertStore>>,
     /// What its paths stand for.
     pub base_path_mappings: Vec<BasePathMapping>,
 }

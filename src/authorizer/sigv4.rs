@@ -291,7 +291,7 @@ mod tests {
             path: path.into(),
             query: query.map(Into::into),
             fields: all,
-            peer: Peer { source_ip: local, address: local, local_port: 0, secure: false },
+            peer: Peer { source_ip: local, address: local, local_port: 0, secure: false, client_certificate: None },
         }
     }
 

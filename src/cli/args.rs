@@ -82,6 +82,9 @@ pub(super) struct Run {
     /// Reload when a file that was read changes.
     #[arg(long)]
     pub(super) watch: bool,
+    /// Take the listeners over from the gateway that runs, once that is sent SIGQUIT.
+    #[arg(long)]
+    pub(super) upgrade: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -104,7 +104,7 @@ fn request(arguments: &Invoke) -> Result<(Request, Bytes), String> {
         path: format!("/{}/{}", arguments.stage, path.trim_start_matches('/')).into(),
         query: query.map(Into::into),
         fields,
-        peer: Peer { source_ip: local, address: local, local_port: 0, secure: false },
+        peer: Peer { source_ip: local, address: local, local_port: 0, secure: false, client_certificate: None },
     };
     Ok((request, content(&arguments.data)?))
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::messages::Messages;
-use super::run::Running;
+use super::serving::Running;
 
 /// Puts them where metrics are rendered from.
 pub(super) fn gather(running: &Running) {

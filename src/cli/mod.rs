@@ -17,8 +17,10 @@ mod reload;
 mod routes;
 mod run;
 mod running;
+mod serving;
 mod stages;
 mod template;
+mod upgrade;
 mod usage;
 
 use std::process::ExitCode;

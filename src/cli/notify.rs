@@ -1,5 +1,6 @@
 //! What the service manager is told: `sd_notify(3)`'s protocol, for a unit of `Type=notify`.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 #[cfg(target_os = "linux")]
 use std::os::unix::ffi::OsStrExt as _;
@@ -12,13 +13,16 @@ pub(super) enum State {
     Ready,
     /// The end has begun.
     Stopping,
+    /// Another process serves from now on.
+    Replaced(i32),
 }
 
 impl State {
-    const fn message(self) -> &'static [u8] {
+    fn message(self) -> Cow<'static, [u8]> {
         match self {
-            Self::Ready => b"READY=1",
-            Self::Stopping => b"STOPPING=1",
+            Self::Ready => b"READY=1".into(),
+            Self::Stopping => b"STOPPING=1".into(),
+            Self::Replaced(process) => format!("MAINPID={process}").into_bytes().into(),
         }
     }
 }
@@ -32,7 +36,7 @@ pub(super) fn notify(state: State) {
 }
 
 fn send(socket: &OsStr, state: State) -> std::io::Result<()> {
-    UnixDatagram::unbound()?.send_to_addr(state.message(), &address(socket)?).map(drop)
+    UnixDatagram::unbound()?.send_to_addr(&state.message(), &address(socket)?).map(drop)
 }
 
 /// A name that begins with `@` is in Linux's abstract namespace.

@@ -12,9 +12,8 @@ pub(super) fn reload(arguments: &Reload) -> u8 {
         return REFUSED;
     };
     let own = loaded.process.admin;
-    let token = own.token_file.and_then(|path| std::fs::read_to_string(path).ok());
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return REFUSED };
-    match runtime.block_on(admin::call(own.address, "POST", "/reload", token.as_deref().map(str::trim), "")) {
+    match runtime.block_on(admin::ask(&own, "POST", "/reload", "")) {
         Ok(answer) if answer.status == 200 => {
             output::out(&format!("{}\n", answer.body));
             DONE

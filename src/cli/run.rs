@@ -1,12 +1,12 @@
 //! `headgate run`.
 
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::HashMap;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Mutex;
@@ -14,35 +14,25 @@ use tokio::sync::Mutex;
 use super::args::Run;
 use super::messages::Messages;
 use super::notify::{State, notify};
-use super::{DONE, REFUSED, check, clock, measure, output};
-use crate::admin::{Admin, Invoke, Operation, Operator, Reload};
+use super::serving::Running;
+use super::upgrade::{Inheritance, Successor};
+use super::{DONE, REFUSED, check, clock, output, upgrade};
+use crate::admin::{self, Access, Operator, Reload};
 use crate::config::watched;
-use crate::control::{Gateway, Reloaded, Replaced};
-use crate::document::Problems;
-use crate::functions::{Answer, name_of};
+use crate::control::{Gateway, Reloaded};
 use crate::observe::{Metrics, Observer};
-use crate::outbound::aws::{InvocationType, Local};
 use crate::pipeline::Pipeline;
-use crate::server::{Edge, Listeners, echo};
+use crate::server::{Edge, Listeners, echo, raise_limit};
+use crate::store::{Baseline, Embedded, counted};
 
 /// How often watched files are compared.
 const WATCH: Duration = Duration::from_millis(500);
 
+/// How often a file that was closed for a successor is tried to be opened again.
+const REOPENINGS: u32 = 100;
+
 /// Serving begins without AWS credentials where they take longer.
-const CREDENTIALS: Duration = Duration::from_secs(3);
-
-/// No function takes longer.
-const LONGEST_CALL: Duration = Duration::from_secs(910);
-
-/// A gateway that runs.
-pub(super) struct Running {
-    pub(super) gateway: Gateway,
-    pub(super) edge: Arc<Edge>,
-    listeners: Mutex<Listeners>,
-    ready: AtomicBool,
-    /// One reader of metrics at a time.
-    measuring: std::sync::Mutex<()>,
-}
+pub(super) const CREDENTIALS: Duration = Duration::from_secs(3);
 
 /// Serves until it is told to stop.
 pub(super) fn run(arguments: &Run) -> u8 {
@@ -55,6 +45,7 @@ pub(super) fn run(arguments: &Run) -> u8 {
             }),
         )
         .init();
+    raise_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("headgate").build();
     match runtime {
         Ok(runtime) => {
@@ -73,31 +64,30 @@ fn refused(message: &str) -> u8 {
 }
 
 async fn serve(arguments: &Run) -> u8 {
-    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()))
-    else {
-        return refused("signals cannot be received\n");
-    };
+    let Ok(mut signals) = Signals::new() else { return refused("signals cannot be received\n") };
     let metrics = Arc::new(Metrics::new());
     count_panics(Arc::clone(&metrics));
     let gateway = Gateway::new(arguments.config.config.clone(), Arc::clone(&metrics), clock::now, clock::monotonic());
+    let mut inheritance = match arguments.upgrade.then(|| inherit(&arguments.config.config)).transpose() {
+        Ok(inheritance) => inheritance,
+        Err(message) => return refused(&format!("{message}\n")),
+    };
     let mut reloaded = match apart(|| gateway.load()) {
         Ok(reloaded) => reloaded,
         Err(problems) => {
             return refused(&format!("{}{}: {}\n", problems.to_text(), arguments.config.config.display(), check::summary(&problems)));
         }
     };
-    let running = match start(gateway, metrics, &mut reloaded).await {
+    let inherited = inheritance.as_mut().map(|inheritance| std::mem::take(&mut inheritance.sockets)).unwrap_or_default();
+    let running = match start(gateway, metrics, &mut reloaded, inherited).await {
         Ok(running) => running,
         Err(message) => return refused(&format!("{message}\n")),
     };
-    let process = &reloaded.process;
-    let operator: Arc<dyn Operator> = Arc::<Running>::clone(&running);
-    if let Err(error) = Admin::start(process.admin.address, process.admin.token_file.clone(), operator).await {
-        return refused(&format!("the admin address {} cannot be listened on: {error}\n", process.admin.address));
-    }
     running.ready.store(true, Ordering::Relaxed);
     running.count(true);
+    if let Some(inheritance) = inheritance {
+        take_over(&running, inheritance);
+    }
     notify(State::Ready);
     output::err(&banner(&running, &reloaded));
     tokio::spawn(Arc::clone(running.gateway.client()).check_health());
@@ -105,12 +95,37 @@ async fn serve(arguments: &Run) -> u8 {
     if arguments.watch {
         tokio::spawn(watch(Arc::clone(&running)));
     }
-    wait_for_stop(&running, &mut terminate, &mut interrupt, &mut hangup).await;
-    stop(&running, Duration::from_secs(reloaded.process.drain_seconds), &mut interrupt).await;
+    let successor = wait_for_stop(&running, &mut signals).await;
+    stop(&running, successor, &mut signals.interrupt).await;
     DONE
 }
 
-async fn start(gateway: Gateway, metrics: Arc<Metrics>, reloaded: &mut Reloaded) -> Result<Arc<Running>, String> {
+/// What the process is told.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    quit: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        let of = |kind| signal(kind);
+        Ok(Self {
+            terminate: of(SignalKind::terminate())?,
+            interrupt: of(SignalKind::interrupt())?,
+            hangup: of(SignalKind::hangup())?,
+            quit: of(SignalKind::quit())?,
+        })
+    }
+}
+
+async fn start(
+    gateway: Gateway,
+    metrics: Arc<Metrics>,
+    reloaded: &mut Reloaded,
+    mut inherited: HashMap<SocketAddr, TcpListener>,
+) -> Result<Arc<Running>, String> {
     let edge = Arc::new(Edge {
         pipeline: Pipeline::new(Arc::clone(gateway.current())),
         observer: Observer::new(metrics),
@@ -118,7 +133,7 @@ async fn start(gateway: Gateway, metrics: Arc<Metrics>, reloaded: &mut Reloaded)
         aws_limits: AtomicBool::new(reloaded.aws_limits),
         trusted_proxies: RwLock::new(reloaded.process.trusted_proxies.clone()),
         held: Default::default(),
-        request_buffers: reloaded.process.request_buffers,
+        request_buffers: AtomicU64::new(reloaded.process.request_buffers),
         under_way: Default::default(),
         connections: Default::default(),
     });
@@ -127,28 +142,127 @@ async fn start(gateway: Gateway, metrics: Arc<Metrics>, reloaded: &mut Reloaded)
         // Before anybody can connect: the first requests find credentials, if there are any to be had soon.
         let _ = tokio::time::timeout(CREDENTIALS, gateway.aws().load_credentials()).await;
     }
+    let admin = &reloaded.process.admin;
+    let access = Arc::new(Access::new(admin)?);
+    let admin_socket = inherited.remove(&admin.address).map_or_else(|| TcpListener::bind(admin.address), Ok);
+    let admin_socket =
+        admin_socket.and_then(|socket| socket.set_nonblocking(true).and_then(|()| tokio::net::TcpListener::from_std(socket)));
+    let admin_socket =
+        Arc::new(admin_socket.map_err(|error| format!("the admin address {} cannot be listened on: {error}", admin.address))?);
     let mut listeners = Listeners::new(Arc::clone(&edge));
+    listeners.inherit(inherited).map_err(|error| format!("a socket that was handed over cannot be used: {error}"))?;
     listeners.apply(&reloaded.process.listeners, &reloaded.domain_names)?;
     if let Some(address) = reloaded.process.echo {
         echo(address).await.map_err(|error| format!("the echo origin cannot listen on {address}: {error}"))?;
     }
-    Ok(Arc::new(Running { gateway, edge, listeners: Mutex::new(listeners), ready: AtomicBool::new(false), measuring: Default::default() }))
+    let running = Arc::new(Running {
+        gateway,
+        edge,
+        listeners: Mutex::new(listeners),
+        access: Arc::clone(&access),
+        admin_socket: Arc::clone(&admin_socket),
+        admin_task: OnceLock::new(),
+        drain_seconds: AtomicU64::new(reloaded.process.drain_seconds),
+        fixed: (reloaded.process.admin.address, reloaded.process.state_directory.clone()),
+        echo: reloaded.process.echo,
+        ready: AtomicBool::new(false),
+        measuring: Default::default(),
+    });
+    let operator: Arc<dyn Operator> = Arc::<Running>::clone(&running);
+    let _ = running.admin_task.set(admin::start(admin_socket, access, operator));
+    Ok(running)
 }
 
-async fn wait_for_stop(running: &Arc<Running>, terminate: &mut Signal, interrupt: &mut Signal, hangup: &mut Signal) {
+/// Returns when the process is to end; with the one that goes on in its place, if there is one.
+async fn wait_for_stop(running: &Arc<Running>, signals: &mut Signals) -> Option<Successor> {
     loop {
         tokio::select! {
-            _ = terminate.recv() => return,
-            _ = interrupt.recv() => return,
-            _ = hangup.recv() => drop(running.reload(Reload::All).await),
+            _ = signals.terminate.recv() => return None,
+            _ = signals.interrupt.recv() => return None,
+            _ = signals.hangup.recv() => drop(running.reload(Reload::All).await),
+            _ = signals.quit.recv() => match hand_over(running).await {
+                Ok(successor) => return Some(successor),
+                Err(error) => tracing::error!("nothing is handed over, serving goes on: {error}"),
+            },
         }
     }
 }
 
+/// The sockets of the gateway that runs with the same state directory.
+fn inherit(config: &Path) -> Result<Inheritance, String> {
+    let (loaded, problems) = crate::config::load(config);
+    let Some(loaded) = loaded.filter(|_| !problems.has_errors()) else {
+        return Err(format!("{}{}: {}", problems.to_text(), config.display(), check::summary(&problems)));
+    };
+    let directory = loaded.process.state_directory;
+    tokio::task::block_in_place(|| upgrade::inherit(&directory)).map_err(|error| format!("no listeners were handed over: {error}"))
+}
+
+/// Serves in a predecessor's place, and adds what it counts until its end.
+fn take_over(running: &Running, mut inheritance: Inheritance) {
+    let baseline = running.gateway.durable().map(|store| (Baseline::of(&store), store));
+    if let Err(error) = inheritance.ready() {
+        tracing::warn!("the gateway that handed its listeners over has ended meanwhile: {error}");
+    }
+    std::thread::spawn(move || match (inheritance.counted(), baseline) {
+        (Ok(counted), Some((baseline, store))) => baseline.add(&counted, &store),
+        (Ok(_), None) => {}
+        (Err(error), _) => tracing::warn!("what the former gateway counted while it drained is not known: {error}"),
+    });
+}
+
+/// Lets another process serve in this one's place. With an error, this one goes on.
+async fn hand_over(running: &Running) -> std::io::Result<Successor> {
+    // No reload changes listeners meanwhile.
+    let listeners = running.listeners.lock().await;
+    let mut sockets = listeners.sockets();
+    sockets.push((running.fixed.0, Arc::clone(&running.admin_socket)));
+    tokio::task::block_in_place(|| {
+        let mut successor = upgrade::find(&running.fixed.1)?;
+        let store = running.gateway.durable();
+        if let Some(store) = &store {
+            store.close();
+        }
+        let sockets: Vec<_> = sockets.iter().map(|(address, socket)| (*address, &**socket)).collect();
+        let handed_over = successor.hand_over(&sockets);
+        if let Some(store) = store.filter(|_| handed_over.is_err()) {
+            reopen(&store);
+        }
+        handed_over.map(|()| successor)
+    })
+}
+
+/// The successor that failed may have the file open for a moment more.
+#[expect(clippy::disallowed_methods, reason = "whoever calls has said that this thread blocks")]
+fn reopen(store: &Embedded) {
+    let mut result = store.reopen();
+    for _ in 0..REOPENINGS {
+        if result.is_ok() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+        result = store.reopen();
+    }
+    if let Err(error) = result {
+        tracing::error!("usage is counted in memory alone: {error}");
+    }
+}
+
 /// Not ready, no new connections, what is open comes to its end; a second interrupt ends it at once.
-async fn stop(running: &Arc<Running>, limit: Duration, interrupt: &mut Signal) {
+async fn stop(running: &Arc<Running>, successor: Option<Successor>, interrupt: &mut Signal) {
+    let limit = Duration::from_secs(running.drain_seconds.load(Ordering::Relaxed));
     running.ready.store(false, Ordering::Relaxed);
-    notify(State::Stopping);
+    match successor.as_ref().map(Successor::process) {
+        None => notify(State::Stopping),
+        Some(process) => {
+            if let Some(process) = process {
+                notify(State::Replaced(process));
+            }
+            if let Some(task) = running.admin_task.get() {
+                task.abort();
+            }
+        }
+    }
     tracing::info!("stopping: no new connections are accepted");
     let mut listeners = running.listeners.lock().await;
     tokio::select! {
@@ -161,95 +275,21 @@ async fn stop(running: &Arc<Running>, limit: Duration, interrupt: &mut Signal) {
     tokio::task::block_in_place(|| {
         running.gateway.aws().functions().end();
         running.edge.observer.flush();
-        if let Some(store) = running.gateway.durable() {
+        let store = running.gateway.durable();
+        if let Some(store) = &store {
             store.close();
+        }
+        if let Some(successor) = successor {
+            let counted = store.map_or_else(|| json!([]), |store| counted(&store));
+            if let Err(error) = successor.tell(&counted) {
+                tracing::warn!("what was counted while draining could not be handed over: {error}");
+            }
         }
     });
 }
 
-#[async_trait]
-impl Operator for Running {
-    fn ready(&self) -> bool {
-        self.ready.load(Ordering::Relaxed)
-    }
-
-    fn details(&self) -> Vec<String> {
-        let snapshot = self.gateway.current().load();
-        let mut details = vec![
-            format!("stages: {}", snapshot.stages.len()),
-            format!("connections: {}", self.edge.connections.load(Ordering::Relaxed)),
-            format!("requests under way: {}", self.edge.under_way.load(Ordering::Relaxed)),
-        ];
-        if let Some(failure) = self.gateway.state_failure() {
-            details.push(format!("state: cannot be written, counts are kept in memory: {failure}"));
-        }
-        details
-    }
-
-    fn metrics(&self) -> String {
-        // Thousands of methods take some milliseconds, which no request of this thread must wait for.
-        tokio::task::block_in_place(|| {
-            let _one_at_a_time = self.measuring.lock().unwrap_or_else(PoisonError::into_inner);
-            measure::gather(self);
-            self.edge.observer.metrics().render()
-        })
-    }
-
-    async fn invoke(&self, invocation: Invoke<'_>) -> Option<Answer> {
-        let aws = self.gateway.aws();
-        if !aws.functions().has(name_of(invocation.function).0) {
-            return None;
-        }
-        let local = Local {
-            invocation_type: if invocation.is_event { InvocationType::Event } else { InvocationType::RequestResponse },
-            tail: invocation.tail,
-            client_context: invocation.client_context.map(Into::into),
-            ..Local::new(invocation.function, Bytes::copy_from_slice(invocation.payload), LONGEST_CALL)
-        };
-        aws.invoke_here(local).await.ok().map(|answered| answered.answer)
-    }
-
-    async fn control(&self, operation: Operation<'_>) -> Option<(u16, serde_json::Value)> {
-        // One after the other with reloads, which come from elsewhere as well.
-        let serve = || {
-            let _alone = self.listeners.blocking_lock();
-            self.gateway.serve_what_was_set().map(drop).map_err(|problems| problems.to_lines().join("; "))
-        };
-        tokio::task::block_in_place(|| super::control::answer(&self.gateway, &serve, operation))
-    }
-
-    async fn reload(&self, what: Reload) -> Result<serde_json::Value, serde_json::Value> {
-        let result = {
-            let mut listeners = self.listeners.lock().await;
-            // Reading and compiling take their time; other requests must not wait for them on this thread.
-            match what {
-                Reload::All => self.reload_all(&mut listeners).await,
-                Reload::State => tokio::task::block_in_place(|| self.gateway.serve_what_was_set())
-                    .map(|problems| (problems, None))
-                    .map_err(|problems| problems.to_lines()),
-            }
-        };
-        self.count(result.is_ok());
-        tokio::task::block_in_place(|| self.edge.observer.flush());
-        match result {
-            Ok((problems, replaced)) => {
-                tracing::info!("configuration reloaded");
-                if let Some(replaced) = replaced {
-                    tokio::task::block_in_place(|| self.gateway.record(&replaced));
-                }
-                Ok(json!({ "reloaded": true, "stages": self.gateway.current().load().stages.len(), "problems": problems.to_json() }))
-            }
-            Err(lines) => {
-                let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-                Messages::start().say(format!("{text}reload refused, keeping the running configuration\n").into_bytes());
-                Err(json!({ "reloaded": false, "problems": lines }))
-            }
-        }
-    }
-}
-
 /// Runs on a thread of its own: the memory that reading takes and serving does not goes back to the system with it.
-fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+pub(super) fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| scope.spawn(work).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
 }
 
@@ -260,38 +300,6 @@ fn count_panics(metrics: Arc<Metrics>) {
         metrics.panics.inc();
         usual(panic);
     }));
-}
-
-impl Running {
-    /// Reads and serves everything anew: what was found, and what was replaced; or why not.
-    async fn reload_all(&self, listeners: &mut Listeners) -> Result<(Problems, Option<Replaced>), Vec<String>> {
-        let mut reloaded = tokio::task::block_in_place(|| apart(|| self.gateway.load())).map_err(|problems| problems.to_lines())?;
-        if self.gateway.aws().roles().wants_any() {
-            // Roles that are new are assumed before requests want them.
-            let _ = tokio::time::timeout(CREDENTIALS, self.gateway.aws().load_credentials()).await;
-        }
-        listeners.apply(&reloaded.process.listeners, &reloaded.domain_names).map_err(|message| vec![message])?;
-        self.edge.aws_limits.store(reloaded.aws_limits, Ordering::Relaxed);
-        self.edge.trusted_proxies.write().unwrap_or_else(PoisonError::into_inner).clone_from(&reloaded.process.trusted_proxies);
-        let replaced = self.gateway.apply(&mut reloaded);
-        Ok((reloaded.problems, Some(replaced)))
-    }
-
-    fn count(&self, applied: bool) {
-        let metrics = self.edge.observer.metrics();
-        metrics.last_reload_successful.set(i64::from(applied));
-        if applied {
-            metrics.reloads.inc();
-            metrics.last_reload.set(now_seconds());
-        } else {
-            metrics.reload_failures.inc();
-        }
-    }
-}
-
-fn now_seconds() -> i64 {
-    let since = clock::now().duration_since(std::time::SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }
 
 /// Asks for AWS credentials as soon as something is served that needs them, and keeps them fresh.
@@ -338,7 +346,9 @@ fn banner(running: &Running, reloaded: &Reloaded) -> String {
     for listener in &reloaded.process.listeners {
         text.push_str(&format!("  listening on {}{}\n", listener.address, if listener.tls.is_some() { " (TLS)" } else { "" }));
     }
-    text.push_str(&format!("  admin on http://{}: /readyz, /metrics\n", reloaded.process.admin.address));
+    let admin = &reloaded.process.admin;
+    let scheme = if admin.tls.is_some() { "https" } else { "http" };
+    text.push_str(&format!("  admin on {scheme}://{}: /readyz, /metrics\n", admin.address));
     let summary = check::summary(&reloaded.problems);
     if summary != "no problems" {
         text.push_str(&format!("  {summary}: `headgate check` shows them\n"));

@@ -25,9 +25,8 @@ pub(super) fn loaded(path: &Path) -> Option<Loaded> {
 /// When it refuses, or cannot be understood.
 pub(super) fn ask(loaded: &Loaded, method: &str, path: &str, body: &str) -> Result<Option<String>, String> {
     let own = &loaded.process.admin;
-    let token = own.token_file.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
-    match runtime.block_on(admin::call(own.address, method, path, token.as_deref().map(str::trim), body)) {
+    match runtime.block_on(admin::ask(own, method, path, body)) {
         Ok(answer) if answer.status == 200 => Ok(Some(answer.body)),
         Ok(answer) => Err(format!("the gateway at {} answered {}: {}", own.address, answer.status, answer.body)),
         Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => Ok(None),

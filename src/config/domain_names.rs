@@ -1,14 +1,19 @@
 //! Custom domains and VPC links.
 
-use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::RootCertStore;
 
 use super::account::Known;
-use crate::apigateway::account::{BasePathMapping, DomainName};
+use super::certificates;
+use super::load::Files;
+use crate::apigateway::account::{BasePathMapping, DomainName, SecurityPolicy};
 use crate::document::{Fields, Node, Problems, Severity, Spanned};
 use crate::exchange::{HealthCheck, OutlierDetection, VpcLink};
 
 /// What `get-domain-names` prints and a gateway that you run has no use for.
-const AWS_ONLY: [&str; 16] = [
+const AWS_ONLY: [&str; 17] = [
+    "endpointAccessMode",
     "certificateArn",
     "certificateName",
     "certificateUploadDate",
@@ -82,15 +87,10 @@ fn outlier_detection(link: &mut Fields<'_>, problems: &mut Problems) -> Option<O
     Some(settings)
 }
 
-pub(super) fn domain_names(
-    fields: &mut Fields<'_>,
-    known: &Known,
-    beside: &dyn Fn(&Node, &str) -> PathBuf,
-    problems: &mut Problems,
-) -> Vec<DomainName> {
+pub(super) fn domain_names(fields: &mut Fields<'_>, known: &Known, files: &mut Files, problems: &mut Problems) -> Vec<DomainName> {
     let mut domains: Vec<DomainName> = Vec::new();
     for node in fields.list("domainNames", problems) {
-        let Some(domain) = domain_name(node, known, beside, problems) else { continue };
+        let Some(domain) = domain_name(node, known, files, problems) else { continue };
         if domains.iter().any(|other| other.domain_name == domain.domain_name) {
             problems.error(node, format!("two domain names are `{}`", domain.domain_name));
         }
@@ -99,7 +99,7 @@ pub(super) fn domain_names(
     domains
 }
 
-fn domain_name(node: &Node, known: &Known, beside: &dyn Fn(&Node, &str) -> PathBuf, problems: &mut Problems) -> Option<DomainName> {
+fn domain_name(node: &Node, known: &Known, files: &mut Files, problems: &mut Problems) -> Option<DomainName> {
     let mut fields = Fields::of(node, "a domain name", problems)?;
     let name = fields.required("domainName", problems);
     let domain_name = name.and_then(Node::scalar).unwrap_or_default().to_ascii_lowercase();
@@ -108,19 +108,9 @@ fn domain_name(node: &Node, known: &Known, beside: &dyn Fn(&Node, &str) -> PathB
     {
         problems.error(name, format!("a domain name is a host such as api.example.com or *.example.com, not `{domain_name}`"));
     }
-    let mut file = |name, problems: &mut Problems| {
-        let node = fields.take(name)?;
-        let path = beside(node, node.scalar()?);
-        if !path.is_file() {
-            problems.error(node, format!("there is no file {}", path.display()));
-        }
-        Some(Spanned::at(node, path.to_string_lossy().into_owned()))
-    };
-    let certificate = file("certificate", problems).zip(file("privateKey", problems));
-    fields.choice("securityPolicy", &[("TLS_1_0", ()), ("TLS_1_2", ()), ("TLS_1_3", ())], problems);
-    if let Some(node) = fields.take("mutualTlsAuthentication") {
-        problems.error(node, "mutual TLS is not served yet").help("leave it out: it is refused rather than not enforced");
-    }
+    let certificate = certificates::certificate(&mut fields, files, problems);
+    let security_policy = fields.take("securityPolicy").and_then(|node| security_policy(node, problems)).unwrap_or_default();
+    let truststore = fields.take("mutualTlsAuthentication").and_then(|node| mutual_tls(node, files, problems));
     let mut mappings: Vec<BasePathMapping> = Vec::new();
     for node in fields.list("basePathMappings", problems) {
         let Some(mapping) = mapping(node, known, problems) else { continue };
@@ -131,7 +121,33 @@ fn domain_name(node: &Node, known: &Known, beside: &dyn Fn(&Node, &str) -> PathB
     }
     fields.ignore(&AWS_ONLY);
     fields.finish(problems);
-    Some(DomainName { domain_name, certificate, base_path_mappings: mappings })
+    Some(DomainName { domain_name, certificate, security_policy, truststore, base_path_mappings: mappings })
+}
+
+/// API Gateway's names: two short ones, and longer ones such as `SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09` that say the least version.
+fn security_policy(node: &Node, problems: &mut Problems) -> Option<SecurityPolicy> {
+    let name = node.scalar().unwrap_or_default();
+    let long = name.strip_prefix("SecurityPolicy_").unwrap_or_default();
+    match name {
+        "TLS_1_0" | "TLS_1_2" => Some(SecurityPolicy::Tls12),
+        "TLS_1_3" => Some(SecurityPolicy::Tls13),
+        _ if ["TLS13_1_3_", "TLS13_2025_EDGE"].iter().any(|start| long.starts_with(start)) => Some(SecurityPolicy::Tls13),
+        _ if ["TLS13_1_2_", "TLS12_"].iter().any(|start| long.starts_with(start)) => Some(SecurityPolicy::Tls12),
+        _ => {
+            let shown = node.scalar().unwrap_or(node.kind());
+            problems.error(node, format!("`securityPolicy` is one of TLS_1_0, TLS_1_2, TLS_1_3, not `{shown}`"));
+            None
+        }
+    }
+}
+
+/// As `get-domain-names` prints it. What S3 versions and what went wrong there has no meaning here.
+fn mutual_tls(node: &Node, files: &mut Files, problems: &mut Problems) -> Option<Arc<RootCertStore>> {
+    let mut fields = Fields::of(node, "`mutualTlsAuthentication`", problems)?;
+    let truststore = fields.required("truststoreUri", problems).and_then(|node| certificates::truststore(node, files, problems));
+    fields.ignore(&["truststoreVersion", "truststoreWarnings"]);
+    fields.finish(problems);
+    truststore
 }
 
 /// Labels of letters, digits and `-`; the first may be `*`.

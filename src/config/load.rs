@@ -69,10 +69,7 @@ type Everything = (Process, Account, Option<TracingSettings>, Written);
 
 fn read(root: &Node, files: &mut Files, problems: &mut Problems) -> Option<Everything> {
     let mut fields = Fields::of(root, "a configuration", problems)?;
-    let process = {
-        let beside = |node: &Node, path: &str| files.beside(node, path);
-        process::read(&mut fields, problems, &beside)
-    };
+    let process = process::read(&mut fields, files, problems);
     let text = |key: &str| root.get("aws").and_then(|aws| aws.get(key)).and_then(Node::scalar).map(str::to_owned);
     let mut account = Account {
         account_id: text("accountId")
@@ -97,8 +94,7 @@ fn read(root: &Node, files: &mut Files, problems: &mut Problems) -> Option<Every
     };
     account.functions = functions::functions(&mut fields, &account.region, files, problems);
     account.iam_principals = iam_principals::iam_principals(&mut fields, problems);
-    let beside = |node: &Node, path: &str| files.beside(node, path);
-    account.domain_names = domain_names::domain_names(&mut fields, &known, &beside, problems);
+    account.domain_names = domain_names::domain_names(&mut fields, &known, files, problems);
     let tracing = tracing::tracing(&mut fields, &variable, problems);
     fields.finish(problems);
     Some((process, account, tracing, known.names()))
@@ -179,6 +175,20 @@ impl Files {
 }
 
 impl Files {
+    /// The content of a file that is as it is now and kept nowhere, such as a private key; watched from here on.
+    pub(super) fn current(&mut self, path: &Path, named_at: &Node, problems: &mut Problems) -> Option<Vec<u8>> {
+        if !self.read.iter().any(|known| known == path) {
+            self.read.push(path.to_owned());
+        }
+        match bounded(path) {
+            Ok(bytes) => Some(bytes),
+            Err(error) => {
+                problems.error(named_at, format!("{} cannot be read: {error}", path.display()));
+                None
+            }
+        }
+    }
+
     fn bytes(&mut self, path: &Path, named_at: Option<&Node>, problems: &mut Problems) -> Option<Arc<[u8]>> {
         // A file that is missing is watched too: it may come.
         if !self.read.iter().any(|known| known == path) {

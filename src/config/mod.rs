@@ -3,6 +3,7 @@
 mod account;
 mod api_keys;
 mod aws;
+mod certificates;
 mod domain_names;
 mod environment;
 mod functions;
@@ -18,6 +19,7 @@ mod tracing;
 mod usage_plans;
 mod watched;
 
+pub use certificates::Tls;
 pub use load::{Loaded, Texts, Written, load, load_again};
-pub use process::{Admin, Listener, Network, Process, Tls};
+pub use process::{Admin, Listener, Network, Process};
 pub use watched::watched;

@@ -1,8 +1,10 @@
 //! The process's own settings: where it listens, what it keeps where.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::certificates::{self, Tls};
+use super::load::Files;
 use crate::document::{Fields, Node, Problems, Spanned};
 
 /// How this process runs.
@@ -25,21 +27,14 @@ pub struct Process {
 }
 
 /// A client listener.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Listener {
     /// The address bound.
     pub address: SocketAddr,
+    /// Every connection begins with a PROXY header, which is believed.
+    pub proxy_protocol: bool,
     /// TLS, if the listener speaks it.
     pub tls: Option<Tls>,
-}
-
-/// A listener's certificate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tls {
-    /// The chain, PEM.
-    pub certificate: PathBuf,
-    /// The key, PEM.
-    pub private_key: PathBuf,
 }
 
 /// The admin listener.
@@ -49,6 +44,8 @@ pub struct Admin {
     pub address: SocketAddr,
     /// The file whose content callers must send as a bearer token.
     pub token_file: Option<PathBuf>,
+    /// TLS, if the address speaks it.
+    pub tls: Option<Tls>,
 }
 
 /// A range of addresses in CIDR notation.
@@ -83,10 +80,10 @@ impl Network {
     }
 }
 
-/// Reads the process's part of the file. `beside` makes a path relative to the file that names it.
-pub(super) fn read(fields: &mut Fields<'_>, problems: &mut Problems, beside: &dyn Fn(&Node, &str) -> PathBuf) -> Process {
-    let listeners = listeners(fields, problems, beside);
-    let admin = admin(fields, problems, beside);
+/// Reads the process's part of the file.
+pub(super) fn read(fields: &mut Fields<'_>, files: &mut Files, problems: &mut Problems) -> Process {
+    let listeners = listeners(fields, files, problems);
+    let admin = admin(fields, files, problems);
     for listener in &listeners {
         if listener.value.address == admin.address {
             problems.spanned(
@@ -102,37 +99,35 @@ pub(super) fn read(fields: &mut Fields<'_>, problems: &mut Problems, beside: &dy
         trusted_proxies: trusted_proxies(fields, problems),
         drain_seconds: fields.number("drainSeconds", 0..=3600, problems).unwrap_or(30),
         request_buffers: memory(fields, problems).unwrap_or(512 << 20),
-        state_directory: state_directory(fields, problems, beside),
+        state_directory: state_directory(fields, files, problems),
         echo: echo(fields, problems),
     }
 }
 
 /// `var` beside the configuration, unless written otherwise.
-fn state_directory(fields: &mut Fields<'_>, problems: &mut Problems, beside: &dyn Fn(&Node, &str) -> PathBuf) -> PathBuf {
+fn state_directory(fields: &mut Fields<'_>, files: &Files, problems: &mut Problems) -> PathBuf {
     let written = fields.scalar("stateDirectory", problems);
     let node = written.unwrap_or(fields.node());
-    beside(node, written.and_then(Node::scalar).unwrap_or("var"))
+    files.beside(node, written.and_then(Node::scalar).unwrap_or("var"))
 }
 
-fn listeners(fields: &mut Fields<'_>, problems: &mut Problems, beside: &dyn Fn(&Node, &str) -> PathBuf) -> Vec<Spanned<Listener>> {
+fn listeners(fields: &mut Fields<'_>, files: &mut Files, problems: &mut Problems) -> Vec<Spanned<Listener>> {
     let Some(node) = fields.take("listeners") else {
         let address = SocketAddr::from(([127, 0, 0, 1], 8080));
-        return vec![Spanned::at(fields.node(), Listener { address, tls: None })];
+        return vec![Spanned::at(fields.node(), Listener { address, proxy_protocol: false, tls: None })];
     };
     let mut listeners: Vec<Spanned<Listener>> = Vec::new();
     for item in fields.list("listeners", problems) {
         let Some(mut listener) = Fields::of(item, "a listener", problems) else { continue };
         let address = address(&mut listener, problems);
-        let tls = listener.take("tls").and_then(|node| tls(node, problems, beside));
-        if listener.boolean("proxyProtocol", problems) == Some(true) {
-            problems.error(item, "`proxyProtocol` is not served yet").help("leave it out, or false");
-        }
+        let tls = listener.take("tls").and_then(|node| certificates::tls(node, files, problems));
+        let proxy_protocol = listener.boolean("proxyProtocol", problems).unwrap_or(false);
         listener.finish(problems);
         let Some(address) = address else { continue };
         if listeners.iter().any(|other| other.value.address == address) {
             problems.error(item, format!("two listeners have the address {address}"));
         }
-        listeners.push(Spanned::at(item, Listener { address, tls }));
+        listeners.push(Spanned::at(item, Listener { address, proxy_protocol, tls }));
     }
     if listeners.is_empty() && node.items().is_empty() {
         problems.error(node, "there is no listener, so no client could connect");
@@ -152,43 +147,46 @@ fn address(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<SocketAdd
     address
 }
 
-fn tls(node: &Node, problems: &mut Problems, beside: &dyn Fn(&Node, &str) -> PathBuf) -> Option<Tls> {
-    let mut fields = Fields::of(node, "`tls`", problems)?;
-    let mut file = |name, problems: &mut Problems| {
-        let node = fields.required(name, problems)?;
-        let path = beside(node, node.scalar()?);
-        if !path.is_file() {
-            problems.error(node, format!("there is no file {}", path.display()));
-        }
-        Some(path)
-    };
-    let tls =
-        file("certificate", problems).zip(file("privateKey", problems)).map(|(certificate, private_key)| Tls { certificate, private_key });
-    if let Some(node) = fields.take("truststore") {
-        problems.error(node, "mutual TLS is not served yet").help("leave `truststore` out: it is refused rather than not enforced");
-    }
-    fields.finish(problems);
-    tls
-}
-
-fn admin(fields: &mut Fields<'_>, problems: &mut Problems, beside: &dyn Fn(&Node, &str) -> PathBuf) -> Admin {
-    let mut admin = Admin { address: SocketAddr::from(([127, 0, 0, 1], 9901)), token_file: None };
+fn admin(fields: &mut Fields<'_>, files: &mut Files, problems: &mut Problems) -> Admin {
+    let mut admin = Admin { address: SocketAddr::from(([127, 0, 0, 1], 9901)), token_file: None, tls: None };
     let Some(node) = fields.take("admin") else { return admin };
     let Some(mut own) = Fields::of(node, "`admin`", problems) else { return admin };
     if own.node().get("address").is_some() {
         admin.address = address(&mut own, problems).unwrap_or(admin.address);
     }
-    admin.token_file = own.take("tokenFile").and_then(|node| Some(beside(node, node.scalar()?)));
-    if let Some(node) = own.take("tls") {
-        problems
-            .error(node, "TLS on the admin address is not served yet")
-            .help("keep `admin` on loopback, or use `tokenFile` behind a TLS proxy");
+    if let Some((node, path)) = own.take("tokenFile").and_then(|node| Some((node, files.beside(node, node.scalar()?)))) {
+        token(node, &path, problems);
+        admin.token_file = Some(path);
     }
-    if !admin.address.ip().is_loopback() && admin.token_file.is_none() {
-        problems.error(node, format!("the admin address {} is not loopback, so it needs `tokenFile`", admin.address));
+    let tls = own.take("tls");
+    admin.tls = tls.and_then(|node| certificates::tls(node, files, problems));
+    // What is written and cannot be read is told already.
+    let guarded = admin.token_file.is_some() || tls.is_some_and(|tls| tls.get("truststore").is_some());
+    if !admin.address.ip().is_loopback() && !guarded {
+        problems.error(
+            node,
+            format!("the admin address {} is not loopback, so it needs `tokenFile`, or `tls` with a truststore", admin.address),
+        );
     }
     own.finish(problems);
     admin
+}
+
+/// A token that everybody on the machine can read guards nothing. Its group may read it: orchestrators mount secrets so.
+fn token(node: &Node, path: &Path, problems: &mut Problems) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let shown = path.display();
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => {
+            let mode = metadata.permissions().mode() & 0o777;
+            if mode & 0o027 != 0 {
+                problems.error(node, format!("{shown} has mode {mode:04o}: nobody but its owner may have a token, as with 0600"));
+            }
+        }
+        _ => {
+            problems.warning(node, format!("{shown} cannot be read here: without a token, metrics and control are for nobody"));
+        }
+    }
 }
 
 fn trusted_proxies(fields: &mut Fields<'_>, problems: &mut Problems) -> Vec<Network> {

@@ -1,5 +1,6 @@
 //! The nouns of one request, from the client's bytes to its answer; leaves, with no behaviour beyond themselves.
 
+mod client_certificate;
 mod context;
 mod failure;
 mod fields;
@@ -10,6 +11,7 @@ mod response;
 mod trace;
 mod vpc_link;
 
+pub use client_certificate::ClientCertificate;
 pub use context::{Authorizer, Context, Identity, IntegrationFacts, ResourceFacts, StageFacts, format_request_id, push_hexadecimal};
 pub use failure::{Failure, ResponseType};
 pub use fields::{Field, FieldName, Fields};

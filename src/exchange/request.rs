@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Method;
 
-use super::{Fields, Query};
+use super::{ClientCertificate, Fields, Query};
 
 /// Where a request came from.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub struct Peer {
     pub local_port: u16,
     /// Whether the client speaks TLS to this listener.
     pub secure: bool,
+    /// What the client proved of itself by mutual TLS.
+    pub client_certificate: Option<Arc<ClientCertificate>>,
 }
 
 /// A client's request after the front door accepted it; content follows separately.

@@ -85,12 +85,22 @@ impl Chunked {
                 }
                 State::Trailers(read) => {
                     let Some(line) = line(input, TRAILERS - read)? else { return Ok(Step::More) };
+                    if !line.is_empty() && !is_field(&line) {
+                        return Err(Broken::Refused("a trailer is no field"));
+                    }
                     self.state = if line.is_empty() { State::Done } else { State::Trailers(read + line.len()) };
                 }
                 State::Done => return Ok(Step::End),
             }
         }
     }
+}
+
+/// A name, a colon, and anything but controls: what is dropped must all the same be what it says.
+fn is_field(line: &[u8]) -> bool {
+    let name = line.split(|&byte| byte == b':').next().filter(|name| name.len() < line.len()).unwrap_or_default();
+    let is_text = |&byte: &u8| byte == b'\t' || (byte >= 0x20 && byte != 0x7f);
+    http::HeaderName::from_bytes(name).is_ok() && line.iter().all(is_text)
 }
 
 /// A line without its end, if it is there; it must not be longer than `limit`.
@@ -166,5 +176,8 @@ mod tests {
         let extended = |lines: usize| format!("1;{}\r\na\r\n", "e".repeat(4000)).repeat(lines).into_bytes();
         assert!(read(&extended(4), 1000).is_some() && read(&extended(5), 1000).is_none(), "extensions without an end");
         assert_eq!(read(b"0\r\n\r", 100), Some((Vec::new(), false)), "no end without its last line");
+        for trailer in ["GET / HTTP/1.1", ": x", "A : b", " folded", "A: \x01"] {
+            assert_eq!(read(format!("0\r\n{trailer}\r\n\r\n").as_bytes(), 100), None, "{trailer}");
+        }
     }
 }

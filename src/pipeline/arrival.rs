@@ -20,6 +20,10 @@ pub(super) fn context(request: &Request, arrival: Arrival) -> Context {
     if incoming.is_some_and(|id| !is_uuid(id)) {
         tracing::info!(request_id = &*request_id, "UUID_REPLACED_INVALID_REQUEST_ID");
     }
+    let mut other = serde_json::Map::new();
+    if let Some(certificate) = &request.peer.client_certificate {
+        other.insert("clientCert".to_owned(), certificate.to_json());
+    }
     Context {
         request_id,
         extended_request_id: extended_request_id(arrival.random),
@@ -30,6 +34,7 @@ pub(super) fn context(request: &Request, arrival: Arrival) -> Context {
         identity: Identity {
             source_ip: Some(request.peer.source_ip.to_canonical()),
             user_agent: request.fields.text("user-agent").map(Into::into),
+            other,
             ..Identity::default()
         },
         trace_id: Some(standard_headers::trace_id(request.fields.text("x-amzn-trace-id"), arrival.now_ms, arrival.random, false).into()),

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,14 +10,20 @@ use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora::server::ShutdownWatch;
+use tokio::time::Instant;
 
 use super::front_door::Refused;
 use super::session::{Io, Session};
 use super::{Edge, convert};
+use crate::exchange::ClientCertificate;
 use crate::http1::{self, Unread};
 
-/// A body that brings nothing is given up after this time.
-pub(super) const BODY_IDLE: Duration = Duration::from_secs(30);
+/// A connection that asks nothing is closed after this time.
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(310);
+/// When the process stops, an idle client may still ask for this long: what it sent before it could know is answered.
+const LAST_WORD: Duration = Duration::from_millis(500);
+/// An HTTP/2 client that grants no window gets this much time before its stream is given up.
+const WRITE: Duration = Duration::from_secs(30);
 
 /// What is known of a connection.
 pub(super) struct Connection {
@@ -25,7 +31,19 @@ pub(super) struct Connection {
     pub(super) address: SocketAddr,
     pub(super) local_port: u16,
     pub(super) secure: bool,
-    pub(super) options: HttpServerOptions,
+    pub(super) client_certificate: Option<Arc<ClientCertificate>>,
+    options: HttpServerOptions,
+}
+
+impl Connection {
+    /// A connection in the clear, counted until it goes.
+    pub(super) fn new(edge: Arc<Edge>, address: SocketAddr, local_port: u16) -> Self {
+        edge.connections.fetch_add(1, Ordering::Relaxed);
+        edge.observer.metrics().connections.inc();
+        let mut options = HttpServerOptions::default();
+        options.h2_idle_timeout = Some(KEEP_ALIVE);
+        Self { edge, address, local_port, secure: false, client_certificate: None, options }
+    }
 }
 
 impl Drop for Connection {
@@ -35,16 +53,32 @@ impl Drop for Connection {
     }
 }
 
+/// A request that is counted until it ends, however it ends.
+struct UnderWay<'e>(&'e AtomicUsize);
+
+impl<'e> UnderWay<'e> {
+    fn begin(count: &'e AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// HTTP/2: the framework keeps the connection, each stream of it comes here.
 #[async_trait]
 impl HttpServerApp for Connection {
     async fn process_new_http(self: &Arc<Self>, mut session: ServerSession, shutdown: &ShutdownWatch) -> Option<ReusedHttpStream> {
-        session.set_read_timeout(Some(BODY_IDLE));
+        session.set_write_timeout(Some(WRITE));
         let head = convert::http2_head(session.req_header());
         let mut session = Session::Http2(Box::new(session));
-        self.edge.under_way.fetch_add(1, Ordering::Relaxed);
+        let under_way = UnderWay::begin(&self.edge.under_way);
         self.serve(&mut session, head, shutdown).await;
-        self.edge.under_way.fetch_sub(1, Ordering::Relaxed);
+        drop(under_way);
         if let Session::Http2(session) = session {
             let _ = session.finish().await;
         }
@@ -74,6 +108,7 @@ impl Connection {
         tokio::pin!(stopped);
         let mut session = Session::Http1(http1::Session::new(stream));
         let mut is_stopping = false;
+        let mut last_word = Instant::now();
         loop {
             let Session::Http1(http1) = &mut session else { return };
             let head = loop {
@@ -82,6 +117,10 @@ impl Connection {
                     head = http1.read_head() => break head,
                     _ = &mut stopped, if !is_stopping => {
                         is_stopping = true;
+                        last_word = Instant::now() + LAST_WORD;
+                    }
+                    // Not at once: a request may be on its way already, and closing now would lose it.
+                    () = tokio::time::sleep_until(last_word), if is_stopping && !http1.has_begun() => {
                         if !http1.has_begun() {
                             return;
                         }
@@ -99,9 +138,9 @@ impl Connection {
             if is_stopping || *shutdown.borrow() {
                 session.close();
             }
-            self.edge.under_way.fetch_add(1, Ordering::Relaxed);
+            let under_way = UnderWay::begin(&self.edge.under_way);
             let reusable = self.serve(&mut session, convert::http1_head(head), shutdown).await;
-            self.edge.under_way.fetch_sub(1, Ordering::Relaxed);
+            drop(under_way);
             if !reusable || !session.is_reusable() {
                 return session.linger().await;
             }

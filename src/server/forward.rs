@@ -9,6 +9,7 @@ use pingora::server::ShutdownWatch;
 use tokio::time::{Instant, timeout_at};
 
 use super::connection::Connection;
+use super::pace::Pace;
 use super::request::Wishes;
 use super::session::Session;
 use crate::backend::failure_of;
@@ -91,10 +92,11 @@ impl Connection {
             forward.request.fields.append(CONNECTION, HeaderValue::from_static("Upgrade"));
             forward.request.fields.append(UPGRADE, upgrade.clone());
         }
+        let mut pace = Pace::new();
         let mut progress = Progress::new(forward.request.timeout);
         // What answers HEAD tells a length and has none.
         let limit = forward.content_limit.filter(|_| forward.request.http_method != Method::HEAD);
-        let opened = self.ask(session, &forward, wishes, &mut progress).await.and_then(|opened| fitting(opened, limit));
+        let opened = self.ask(session, &forward, wishes, &mut progress, &mut pace).await.and_then(|opened| fitting(opened, limit));
         let Progress { asked, mut received, .. } = progress;
         let begun = match opened {
             Ok(opened) => begun(opened).await,
@@ -129,7 +131,7 @@ impl Connection {
             tunnel(session, &mut stream, shutdown).await;
             return (false, received);
         }
-        let passed = self.pass_back(session, &mut stream, first, forward.content_limit, &mut received).await;
+        let passed = self.pass_back(session, &mut stream, first, forward.content_limit, &mut received, &mut pace).await;
         exchange.context.response_length = *passed.as_ref().unwrap_or(&0);
         if passed.is_ok() && session.is_content_done() {
             self.edge.client.release(stream);
@@ -146,12 +148,28 @@ impl Connection {
     }
 
     /// Sends the request, its content as it comes, until the response's head is there.
-    async fn ask(&self, session: &mut Session, forward: &Forward, wishes: &Wishes, progress: &mut Progress) -> Result<Opened, Unanswered> {
+    async fn ask(
+        &self,
+        session: &mut Session,
+        forward: &Forward,
+        wishes: &Wishes,
+        progress: &mut Progress,
+        pace: &mut Pace,
+    ) -> Result<Opened, Unanswered> {
         let request = &forward.request;
         let client = &self.edge.client;
         let length = session.content_length();
         if forward.content_limit.zip(length).is_some_and(|(limit, length)| length > limit) {
             return Err(Unanswered::Client(coding::too_large()));
+        }
+        let mut first = None;
+        if length != Some(0) {
+            session.continue_if(wishes.expects_continue).await;
+            if length.is_none() && !session.is_http2() {
+                // Where its end shows only as it comes, an endpoint hears of it once it has begun well.
+                first = Some(pace.next(session).await.map_err(Unanswered::Client)?);
+                progress.restart(request.timeout);
+            }
         }
         let mut stream = progress.within(request, async { Ok(client.open(request, length, progress.deadline).await?) }).await?;
         progress.origin = Some(stream.address());
@@ -180,12 +198,14 @@ impl Connection {
                 Err((error, _)) => Err(error.into()),
             };
         }
-        session.continue_if(wishes.expects_continue).await;
         loop {
-            let piece = tokio::select! {
-                biased;
-                head = stream.head() => return head.map(|head| (stream, head)).map_err(|(error, _)| error.into()),
-                piece = session.read_content() => piece.map_err(|_| Unanswered::Client(client_gone(request)))?,
+            let piece = match first.take() {
+                Some(piece) => piece,
+                None => tokio::select! {
+                    biased;
+                    head = stream.head() => return head.map(|head| (stream, head)).map_err(|(error, _)| error.into()),
+                    piece = pace.next(session) => piece.map_err(Unanswered::Client)?,
+                },
             };
             progress.restart(request.timeout);
             let mut received = progress.received;
@@ -206,6 +226,7 @@ impl Connection {
         first: Option<Bytes>,
         limit: Option<u64>,
         received: &mut u64,
+        pace: &mut Pace,
     ) -> Result<u64, Unanswered> {
         let mut sent = 0;
         if let Some(piece) = first {
@@ -223,8 +244,8 @@ impl Connection {
                         Some(piece) => sent += pass(session, stream, piece, sent, limit).await?,
                         None => break,
                     },
-                    piece = session.read_content() => {
-                        sending = send_on(stream, piece.map_err(|_| not_read())?, limit, received).await?;
+                    piece = pace.next(session) => {
+                        sending = send_on(stream, piece.map_err(Unanswered::Client)?, limit, received).await?;
                     }
                 }
                 continue;
@@ -342,11 +363,4 @@ async fn tunnel(session: &mut Session, stream: &mut Stream, shutdown: &ShutdownW
             changed = stopping.changed() => if changed.is_err() { return },
         }
     }
-}
-
-fn client_gone(request: &EndpointRequest) -> Failure {
-    let error = Error::new(ErrorKind::Client, request.endpoint.authority(), "the client's content broke off");
-    let mut failure = Failure::new(ResponseType::BadRequestBody, "Bad Request").with_detail(error.to_string());
-    failure.status = Some(400);
-    failure
 }

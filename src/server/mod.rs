@@ -1,12 +1,19 @@
 //! The edge: sockets, protocols, time limits. It translates between Pingora and the pipeline and decides nothing.
 
+mod client_certificate;
 mod connection;
 mod convert;
+mod descriptors;
 mod echo;
 mod forward;
+mod frames;
 pub mod front_door;
+mod gate;
 mod listeners;
+mod pace;
+mod proxy_protocol;
 mod request;
+mod secure;
 mod session;
 mod socket;
 mod stream;
@@ -20,9 +27,13 @@ use crate::observe::Observer;
 use crate::outbound::Client;
 use crate::pipeline::Pipeline;
 
+pub use descriptors::raise_limit;
 pub use echo::echo;
+pub(crate) use gate::Gate;
 pub use listeners::Listeners;
-pub use tls::Certificates;
+pub(crate) use secure::Secure;
+pub(crate) use socket::Socket;
+pub(crate) use tls::ServerNames;
 
 /// What every connection shares.
 #[derive(Debug)]
@@ -40,7 +51,7 @@ pub struct Edge {
     /// Content of requests that is held now, in bytes.
     pub held: AtomicU64,
     /// The most that may be held.
-    pub request_buffers: u64,
+    pub request_buffers: AtomicU64,
     /// Requests under way.
     pub under_way: AtomicUsize,
     /// Connections open.

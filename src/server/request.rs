@@ -8,26 +8,25 @@ use std::time::{Duration, SystemTime};
 use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
 use pingora::server::ShutdownWatch;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::connection::Connection;
 use super::convert;
 use super::front_door::{self, Head, HeadLimits, Refused};
-use super::session::{Session, Unreadable};
+use super::pace::Pace;
+use super::session::Session;
 use crate::exchange::{Failure, Fields, Peer, Response, ResponseType};
 use crate::mapping::coding;
 use crate::observe::Ended;
 use crate::pipeline::{Arrival, Exchange, Next, Reply};
 
-/// Content that comes this slowly, in bytes a second, is given up …
-const SLOWEST: u64 = 256;
-/// … after this time.
-const PATIENCE: Duration = Duration::from_secs(20);
 /// Of an announced content, in bytes: what room is made for at once, so that it is not copied again as it grows. Memory that is not written is
 /// not used either.
 const RESERVED: u64 = 2 << 20;
-/// The content of a request that was answered without it is read up to this size, so that the connection can be kept.
+/// The content of a request that was answered without it is read up to this size, so that the connection can be kept …
 const DRAINED: u64 = 64 << 10;
+/// … and for this long.
+const DRAIN: Duration = Duration::from_secs(2);
 
 /// What a client asks of its connection: the pipeline does not see these fields.
 #[derive(Debug, Default)]
@@ -92,10 +91,10 @@ impl Connection {
             Next::Respond(response) => response,
             Next::Forward(forward) => return self.forward(session, exchange, forward, wishes, shutdown).await,
             Next::Content { limit } => match self.content(session, limit, wishes).await {
-                Ok(content) => {
+                Ok((content, held)) => {
                     let received = content.len() as u64;
                     let reply = self.edge.pipeline.reply(exchange, content).await;
-                    self.edge.held.fetch_sub(received, Ordering::Relaxed);
+                    drop(held);
                     let sent = match reply {
                         Reply::Whole(response) => self.deliver(session, exchange, &response, wishes).await,
                         Reply::Streamed(response, rest, deadline) => self.pass_on(session, exchange, response, rest, deadline).await,
@@ -120,28 +119,25 @@ impl Connection {
     }
 
     /// The whole content, counted against what all requests together may hold.
-    async fn content(&self, session: &mut Session, limit: u64, wishes: &Wishes) -> Result<Bytes, Failure> {
+    async fn content(&self, session: &mut Session, limit: u64, wishes: &Wishes) -> Result<(Bytes, Held<'_>), Failure> {
+        let mut held = Held { edge: &self.edge, bytes: 0 };
         let announced = session.content_length();
         if announced == Some(0) {
-            return Ok(Bytes::new());
+            return Ok((Bytes::new(), held));
         }
         if announced.is_some_and(|length| length > limit) {
             return Err(coding::too_large());
         }
         session.continue_if(wishes.expects_continue).await;
-        let mut held = Held { edge: &self.edge, bytes: 0 };
-        let started = Instant::now();
+        let mut pace = Pace::new();
         let mut content = Bytes::new();
         let mut whole = BytesMut::new();
-        while let Some(piece) = session.read_content().await.map_err(unreadable)? {
+        while let Some(piece) = pace.next(session).await? {
             let length = (content.len() + whole.len() + piece.len()) as u64;
             if length > limit {
                 return Err(coding::too_large());
             }
             held.add(piece.len() as u64)?;
-            if started.elapsed() > PATIENCE && length < SLOWEST * started.elapsed().as_secs() {
-                return Err(too_slow());
-            }
             // A content that comes in one piece is not copied.
             if content.is_empty() && whole.is_empty() {
                 content = piece;
@@ -153,15 +149,14 @@ impl Connection {
             }
             whole.extend_from_slice(&piece);
         }
-        held.keep();
-        Ok(if whole.is_empty() { content } else { whole.freeze() })
+        Ok((if whole.is_empty() { content } else { whole.freeze() }, held))
     }
 
     /// Where a request comes from: the connection, or what trusted proxies say of it.
     fn peer(&self, fields: &Fields) -> Peer {
         let address = self.address.ip();
         let source_ip = if self.trusts_peer() { self.behind_proxies(fields).unwrap_or(address) } else { address };
-        Peer { source_ip, address, local_port: self.local_port, secure: self.secure }
+        Peer { source_ip, address, local_port: self.local_port, secure: self.secure, client_certificate: self.client_certificate.clone() }
     }
 
     /// The last address of `X-Forwarded-For` that is not a trusted proxy's own.
@@ -188,15 +183,10 @@ impl Held<'_> {
     fn add(&mut self, bytes: u64) -> Result<(), Failure> {
         let before = self.edge.held.fetch_add(bytes, Ordering::Relaxed);
         self.bytes += bytes;
-        if before + bytes > self.edge.request_buffers {
+        if before + bytes > self.edge.request_buffers.load(Ordering::Relaxed) {
             return Err(Failure::internal(ResponseType::Default5xx, "memory.requestBuffers is used up").with_status(503));
         }
         Ok(())
-    }
-
-    /// From here on somebody else gives it back.
-    const fn keep(&mut self) {
-        self.bytes = 0;
     }
 }
 
@@ -218,9 +208,10 @@ async fn drain(session: &mut Session, wishes: &Wishes) -> bool {
     if wishes.expects_continue && !session.is_content_done() {
         return false;
     }
+    let deadline = Instant::now() + DRAIN;
     let mut read = 0;
     while !session.is_content_done() {
-        match tokio::time::timeout(Duration::from_secs(1), session.read_content()).await {
+        match timeout_at(deadline, session.read_content()).await {
             Ok(Ok(Some(piece))) => read += piece.len() as u64,
             Ok(Ok(None)) => break,
             _ => return false,
@@ -230,15 +221,4 @@ async fn drain(session: &mut Session, wishes: &Wishes) -> bool {
         }
     }
     true
-}
-
-fn unreadable(why: Unreadable) -> Failure {
-    match why {
-        Unreadable::Late => too_slow(),
-        Unreadable::Broken => Failure::new(ResponseType::BadRequestBody, "Bad Request").with_detail("the content could not be read"),
-    }
-}
-
-fn too_slow() -> Failure {
-    Failure::new(ResponseType::BadRequestBody, "Request Timeout").with_status(408)
 }

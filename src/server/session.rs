@@ -13,6 +13,9 @@ use super::convert;
 use crate::exchange::Response;
 use crate::http1::{self, Broken, Framing};
 
+/// A large response goes out in pieces of this size on HTTP/2.
+const PIECE: usize = 64 << 10;
+
 /// A client's connection, in the clear or over TLS.
 pub(super) trait Io: AsyncRead + AsyncWrite + Unpin + Send + Sync {}
 
@@ -142,7 +145,14 @@ impl Session {
                 session.finish().await
             }
             Self::Http2(_) if is_empty => Ok(()),
-            Self::Http2(session) => session.write_response_body(response.content.clone(), true).await.map_err(io::Error::other),
+            Self::Http2(session) => {
+                let mut content = response.content.clone();
+                // The client has its time for each piece, not for all of them.
+                while content.len() > PIECE {
+                    session.write_response_body(content.split_to(PIECE), false).await.map_err(io::Error::other)?;
+                }
+                session.write_response_body(content, true).await.map_err(io::Error::other)
+            }
         }
     }
 

@@ -5,9 +5,16 @@ use std::collections::HashMap;
 /// Where stages are found. `S` is what serves a stage.
 #[derive(Debug)]
 pub struct Addresses<S> {
-    domain_names: HashMap<Box<str>, Vec<Mapping<S>>>,
+    domain_names: HashMap<Box<str>, Domain<S>>,
     apis: HashMap<Box<str>, Api<S>>,
     only: Option<Box<str>>,
+}
+
+#[derive(Debug)]
+struct Domain<S> {
+    name: Box<str>,
+    mutual_tls: bool,
+    mappings: Vec<Mapping<S>>,
 }
 
 #[derive(Debug)]
@@ -38,6 +45,8 @@ pub struct Found<'s, 'p, S> {
     pub resource_path: std::borrow::Cow<'p, str>,
     /// The custom domain's base path that matched; empty for `(none)`.
     pub base_path: Option<&'s str>,
+    /// The custom domain, where it demands a client certificate.
+    pub mutual_tls: Option<&'s str>,
 }
 
 impl<S> Default for Addresses<S> {
@@ -64,14 +73,19 @@ impl<S> Addresses<S> {
     }
 
     fn map(&mut self, domain_name: &str, base_path: &str, target: Target<S>) {
-        let mappings = self.domain_names.entry(domain_name.to_ascii_lowercase().into()).or_default();
+        let mappings = &mut self.domain(domain_name).mappings;
         mappings.push(Mapping { base_path: base_path.into(), target });
         mappings.sort_by_key(|mapping| std::cmp::Reverse(mapping.base_path.len()));
     }
 
-    /// Makes a custom domain known that has no mapping yet: it answers for no API.
-    pub fn add_domain_name(&mut self, domain_name: &str) {
-        self.domain_names.entry(domain_name.to_ascii_lowercase().into()).or_default();
+    /// Makes a custom domain known that has no mapping yet: it answers for no API. `mutual_tls`: to nobody without a certificate, either.
+    pub fn add_domain_name(&mut self, domain_name: &str, mutual_tls: bool) {
+        self.domain(domain_name).mutual_tls = mutual_tls;
+    }
+
+    fn domain(&mut self, domain_name: &str) -> &mut Domain<S> {
+        let name: Box<str> = domain_name.to_ascii_lowercase().into();
+        self.domain_names.entry(name.clone()).or_insert_with(|| Domain { name, mutual_tls: false, mappings: Vec::new() })
     }
 
     /// The stage for a host (lower case, without port) and a path.
@@ -80,8 +94,9 @@ impl<S> Addresses<S> {
     /// With what is unknown, for the log; the client reads `Forbidden`.
     pub fn find<'s, 'p>(&'s self, host: &str, path: &'p str) -> Result<Found<'s, 'p, S>, &'static str> {
         let path = path.trim_start_matches('/');
-        if let Some(mappings) = self.mappings(host) {
-            return self.mapped(mappings, path);
+        if let Some(domain) = self.domain_of(host) {
+            let found = self.mapped(&domain.mappings, path)?;
+            return Ok(Found { mutual_tls: domain.mutual_tls.then_some(&*domain.name), ..found });
         }
         let label = host.split('.').next().unwrap_or_default();
         let api = self.apis.get(label).or_else(|| self.only.as_ref().and_then(|id| self.apis.get(id)));
@@ -92,7 +107,7 @@ impl<S> Addresses<S> {
         in_api(api, path, None)
     }
 
-    fn mappings(&self, host: &str) -> Option<&Vec<Mapping<S>>> {
+    fn domain_of(&self, host: &str) -> Option<&Domain<S>> {
         if self.domain_names.is_empty() {
             return None;
         }
@@ -108,7 +123,7 @@ impl<S> Addresses<S> {
         let (mapping, rest) = matches.ok_or("no base path mapping of the custom domain matches")?;
         let base_path = Some(&*mapping.base_path);
         match &mapping.target {
-            Target::Stage(stage) => Ok(Found { stage, resource_path: rooted(rest), base_path }),
+            Target::Stage(stage) => Ok(Found { stage, resource_path: rooted(rest), base_path, mutual_tls: None }),
             Target::Api(id) => in_api(self.apis.get(id).ok_or("no API has this id")?, rest.trim_start_matches('/'), base_path),
         }
     }
@@ -117,7 +132,7 @@ impl<S> Addresses<S> {
 fn in_api<'s, 'p, S>(api: &'s Api<S>, path: &'p str, base_path: Option<&'s str>) -> Result<Found<'s, 'p, S>, &'static str> {
     let (name, rest) = path.find('/').map_or((path, ""), |end| path.split_at(end));
     let stage = api.stages.get(name).ok_or("the API has no such stage")?;
-    Ok(Found { stage, resource_path: rooted(rest), base_path })
+    Ok(Found { stage, resource_path: rooted(rest), base_path, mutual_tls: None })
 }
 
 /// What follows `base_path` in `path`, by whole segments; both without a leading slash.
@@ -169,6 +184,15 @@ mod tests {
         assert_eq!(find("petstore.execute-api.localhost", "/prod/pets"), Some(("petstore/prod", "/pets".into())));
         assert_eq!(find("orders.execute-api.localhost", "/dev/x"), None);
         assert_eq!(find("localhost", "/prod/pets"), None);
+    }
+
+    #[test]
+    fn a_custom_domain_with_mutual_tls_says_so() {
+        let mut addresses = addresses();
+        addresses.add_domain_name("*.Example.org", true);
+        let mutual_tls = |host, path| addresses.find(host, path).unwrap().mutual_tls;
+        assert_eq!(mutual_tls("a.example.org", "/v1"), Some("*.example.org"));
+        assert_eq!(mutual_tls("api.example.com", "/x"), None);
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub fn compile(account: &Account, means: &Means<'_>, problems: &mut Problems) ->
         snapshot.addresses.add_api(&api.id.value, !api.api.disable_execute_api_endpoint, named);
     }
     for domain in &account.domain_names {
-        snapshot.addresses.add_domain_name(&domain.domain_name);
+        snapshot.addresses.add_domain_name(&domain.domain_name, domain.truststore.is_some());
         for mapping in &domain.base_path_mappings {
             let found = mapping.stage.as_ref().map(|stage| find(&snapshot.stages, &mapping.rest_api_id.value, &stage.value));
             match found {

@@ -76,6 +76,34 @@ impl Embedded {
         locked(&self.shared.failure).as_ref().map(|reason| format!("{}: {reason}", self.shared.path.display()))
     }
 
+    /// Opens the file again after [`Self::close`]; what was counted meanwhile is written.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn reopen(&self) -> Result<(), OpenError> {
+        let shared = &self.shared;
+        *locked(&shared.file) = Some(Arc::new(UsageFile::open(&shared.path)?));
+        *locked(&shared.stop) = false;
+        let writer = Arc::clone(shared);
+        let thread = std::thread::Builder::new().name("usage".to_owned()).spawn(move || writer.run());
+        *locked(&self.writer) = Some(thread.map_err(|error| OpenError::new(&shared.path, &error))?);
+        Ok(())
+    }
+
+    /// Every meter that was asked for.
+    pub(super) fn counters(&self) -> Vec<Arc<Counter>> {
+        self.shared.counters.all()
+    }
+
+    /// One meter.
+    pub(super) fn counter(&self, plan: &Arc<str>, key: &Arc<str>) -> Arc<Counter> {
+        let shared = &self.shared;
+        shared.counters.meter(plan, key, |(plan, key)| {
+            let kept = shared.file().and_then(|file| file.read(&plan, &key).ok());
+            Counter::new(plan, key, kept, Some(Arc::clone(&shared.changes)))
+        })
+    }
+
     /// Writes what is left and closes the file.
     pub fn close(&self) {
         *locked(&self.shared.stop) = true;
@@ -115,11 +143,7 @@ fn open_or_move_aside(path: &Path, now: SystemTime) -> Result<UsageFile, OpenErr
 
 impl QuotaStore for Embedded {
     fn meter(&self, plan: &Arc<str>, key: &Arc<str>) -> Arc<dyn Meter> {
-        let shared = &self.shared;
-        shared.counters.meter(plan, key, |(plan, key)| {
-            let kept = shared.file().and_then(|file| file.read(&plan, &key).ok());
-            Counter::new(plan, key, kept, Some(Arc::clone(&shared.changes)))
-        })
+        self.counter(plan, key)
     }
 
     fn usage(&self, plan: &str, key: Option<&str>, days: RangeInclusive<u32>) -> Result<BTreeMap<Box<str>, Usage>, String> {

@@ -173,6 +173,42 @@ impl Counter {
     }
 }
 
+impl Counter {
+    /// Adds what another process counted beyond `known`, which the file held when it was taken over.
+    pub(super) fn add_beyond(&self, known: &Usage, counted: &Usage) {
+        let mut state = self.state();
+        for (day, count) in &counted.days {
+            let before = known.days.get(day).copied().unwrap_or(0);
+            let more = count.saturating_sub(before);
+            let earlier = state.earlier.iter().position(|(other, _)| other == day);
+            if more == 0 {
+                continue;
+            } else if *day > state.day {
+                let ended = (state.day, state.count);
+                state.earlier.extend(Some(ended).filter(|(_, count)| *count > 0));
+                (state.day, state.count) = (*day, before + more);
+            } else if *day == state.day {
+                state.count += more;
+            } else if let Some((_, known)) = earlier.and_then(|index| state.earlier.get_mut(index)) {
+                *known += more;
+            } else {
+                state.earlier.push((*day, before + more));
+            }
+        }
+        if let Some(window) = counted.window {
+            let before = known.window.filter(|before| before.start == window.start).map_or(0, |before| before.used);
+            let used = window.used.saturating_sub(before);
+            match &mut state.window {
+                Some(own) if own.start == window.start => own.used = own.used.saturating_add(used),
+                Some(own) if own.start > window.start => {}
+                own => *own = Some(Window { used, granted: 0, first: own.map_or(window.first, |own| own.first), ..window }),
+            }
+        }
+        drop(state);
+        self.mark();
+    }
+}
+
 impl Meter for Counter {
     fn spend(&self, quota: Option<&Quota>, now_seconds: u64) -> bool {
         let today = day_of(now_seconds);

@@ -16,6 +16,7 @@ pub mod client;
 pub mod gateway;
 pub mod matching;
 pub mod origin;
+pub mod pki;
 
 /// Ports that nothing listened on a moment ago.
 pub fn free_ports<const N: usize>() -> [u16; N] {
