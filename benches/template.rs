@@ -97,7 +97,10 @@ fn context(values: &Value) -> Context {
         request_id: text("requestId").into(),
         http_method: http::Method::POST,
         path: text("path").into(),
-        authorizer: values["authorizer"].as_object().cloned().map(Authorizer),
+        authorizer: values["authorizer"]
+            .as_object()
+            .cloned()
+            .map(|members| Authorizer { members: members.into(), ..Authorizer::default() }),
         ..Context::default()
     };
     context.identity.source_ip = values["identity"]["sourceIp"].as_str().and_then(|address| address.parse().ok());

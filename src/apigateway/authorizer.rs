@@ -6,6 +6,7 @@ use super::policy::Policy;
 use super::usage_plan::Secret;
 use crate::document::Spanned;
 use crate::mapping::expression::Expression;
+use crate::mapping::lambda_proxy::AuthorizerFormat;
 
 /// `x-amazon-apigateway-authorizer`.
 #[derive(Debug)]
@@ -34,7 +35,9 @@ pub enum AuthorizerKind {
     Request {
         /// `authorizerUri`.
         uri: Spanned<String>,
-        /// `enableSimpleResponses` and payload format 2.0.
+        /// `authorizerPayloadFormatVersion`.
+        format: AuthorizerFormat,
+        /// `enableSimpleResponses`.
         simple_responses: bool,
     },
     /// `cognito_user_pools`.

@@ -1,4 +1,4 @@
-//! The keys of an issuer (RFC 7517): fetched, kept, refreshed beside requests, kept on when the issuer is away.
+//! The keys of an issuer: fetched, kept, refreshed beside requests, kept on when the issuer is away.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,10 +7,10 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::Method;
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet};
-use jsonwebtoken::{Algorithm, DecodingKey};
+use jsonwebtoken::Algorithm;
 use serde_json::Value;
 
+use super::jwk::{Key, read};
 use crate::exchange::{Endpoint, EndpointRequest, FieldName, Fields, Scheme};
 use crate::outbound::Client;
 
@@ -18,8 +18,6 @@ use crate::outbound::Client;
 const TIMEOUT: Duration = Duration::from_millis(1500);
 /// Of a key set, in bytes.
 const SIZE: usize = 150_000;
-/// Keys of one issuer that are read.
-const KEYS: usize = 100;
 /// Between two fetches, in seconds, whatever keys are asked for.
 const APART: u64 = 30;
 /// Keys of this age, in seconds, are fetched anew beside the requests that use them.
@@ -27,21 +25,16 @@ const STALE: u64 = 3600;
 /// Of a key's id, in characters.
 const KID: usize = 256;
 
-/// A key, and what may be signed with it.
-pub(super) struct Key {
-    id: Option<Box<str>>,
-    pub(super) algorithms: Vec<Algorithm>,
-    pub(super) key: DecodingKey,
-}
-
 /// The keys of one issuer.
 pub struct KeySet {
     client: Arc<Client>,
     /// Where they are; nothing: they came from a file and stay.
-    url: Option<Location>,
+    location: Option<Location>,
     keys: ArcSwap<Vec<Arc<Key>>>,
     /// When they were asked for last, in seconds since 1970; 0: never.
     asked: AtomicU64,
+    /// When they came last.
+    came: AtomicU64,
     fetching: tokio::sync::Mutex<()>,
 }
 
@@ -49,13 +42,17 @@ pub struct KeySet {
 #[derive(Debug, Clone)]
 enum Location {
     Keys(Box<str>),
-    /// The issuer's own document names the address (OpenID Connect Discovery).
+    /// This issuer's own document names the address (OpenID Connect Discovery).
     Discovery(Box<str>),
 }
 
+/// The issuer was never reached: nobody can tell who signed a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Away;
+
 impl std::fmt::Debug for KeySet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KeySet").field("url", &self.url).field("keys", &self.keys.load().len()).finish_non_exhaustive()
+        f.debug_struct("KeySet").field("location", &self.location).field("keys", &self.keys.load().len()).finish_non_exhaustive()
     }
 }
 
@@ -69,7 +66,7 @@ impl KeySet {
     /// Keys of an issuer whose discovery document names where they are.
     #[must_use]
     pub fn of_issuer(client: Arc<Client>, issuer: &str) -> Self {
-        Self::new(client, Some(Location::Discovery(format!("{issuer}/.well-known/openid-configuration").into())), Vec::new())
+        Self::new(client, Some(Location::Discovery(issuer.into())), Vec::new())
     }
 
     /// Keys that were read from a file.
@@ -80,76 +77,90 @@ impl KeySet {
         Ok(Self::new(client, None, read(text.as_bytes())?))
     }
 
-    fn new(client: Arc<Client>, url: Option<Location>, keys: Vec<Arc<Key>>) -> Self {
-        Self { client, url, keys: ArcSwap::from_pointee(keys), asked: AtomicU64::new(0), fetching: tokio::sync::Mutex::new(()) }
+    fn new(client: Arc<Client>, location: Option<Location>, keys: Vec<Arc<Key>>) -> Self {
+        let keys = ArcSwap::from_pointee(keys);
+        Self { client, location, keys, asked: AtomicU64::new(0), came: AtomicU64::new(0), fetching: tokio::sync::Mutex::new(()) }
     }
 
-    /// The key of an id. One that is not known is asked for, at most every half minute.
-    pub(super) async fn key(self: &Arc<Self>, id: Option<&str>, now_seconds: u64) -> Option<Arc<Key>> {
+    /// The key of an id that may sign with an algorithm. One that is not known is asked for, at most every half minute.
+    pub(super) async fn key(self: &Arc<Self>, id: Option<&str>, algorithm: Algorithm, now: u64) -> Result<Option<Arc<Key>>, Away> {
         if id.is_some_and(|id| id.len() > KID) {
-            return None;
+            return Ok(None);
         }
-        if let Some(key) = self.known(id) {
-            self.refresh_if_stale(now_seconds);
-            return Some(key);
+        if let Some(key) = self.known(id, algorithm) {
+            if self.is_stale(now) {
+                drop(tokio::spawn(Arc::clone(self).refresh(now)));
+            }
+            return Ok(Some(key));
         }
-        self.url.as_ref()?;
-        let _turn = self.fetching.lock().await;
-        // Somebody else may have fetched it meanwhile.
-        if let Some(key) = self.known(id) {
-            return Some(key);
+        let under_way = self.fetching.try_lock().is_err();
+        if self.location.is_some() && (under_way || self.may_ask(now)) {
+            // Its own task: a caller who leaves does not end what others wait for.
+            let _ = tokio::spawn(Arc::clone(self).refresh(now)).await;
         }
-        let asked = self.asked.load(Ordering::Relaxed);
-        if asked != 0 && now_seconds < asked + APART {
-            return None;
+        match self.known(id, algorithm) {
+            None if self.keys.load().is_empty() => Err(Away),
+            key => Ok(key),
         }
-        self.fetch(now_seconds).await;
-        self.known(id)
     }
 
-    fn known(&self, id: Option<&str>) -> Option<Arc<Key>> {
+    fn known(&self, id: Option<&str>, algorithm: Algorithm) -> Option<Arc<Key>> {
         let keys = self.keys.load();
         match id {
-            Some(id) => keys.iter().find(|key| key.id.as_deref() == Some(id)).cloned(),
+            Some(id) => keys.iter().find(|key| key.id.as_deref() == Some(id) && key.signs_with(algorithm)).cloned(),
             // A token that names no key can mean only the one that there is.
-            None => keys.first().filter(|_| keys.len() == 1).cloned(),
+            None => keys.first().filter(|key| keys.len() == 1 && key.signs_with(algorithm)).cloned(),
         }
     }
 
-    fn refresh_if_stale(self: &Arc<Self>, now_seconds: u64) {
+    /// A clock that was set back does not put the next fetch off.
+    fn may_ask(&self, now: u64) -> bool {
         let asked = self.asked.load(Ordering::Relaxed);
-        let due = self.url.is_some() && now_seconds >= asked + STALE;
-        if due && self.asked.compare_exchange(asked, now_seconds, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-            let keys = Arc::clone(self);
-            tokio::spawn(async move { keys.fetch(now_seconds).await });
+        asked == 0 || asked.abs_diff(now) >= APART
+    }
+
+    fn is_stale(&self, now: u64) -> bool {
+        self.location.is_some() && self.came.load(Ordering::Relaxed).abs_diff(now) >= STALE && self.may_ask(now)
+    }
+
+    /// Fetches the keys unless somebody has just done so; those that are there stay where that fails.
+    async fn refresh(self: Arc<Self>, now: u64) {
+        let _turn = self.fetching.lock().await;
+        let Some(location) = self.location.as_ref().filter(|_| self.may_ask(now)) else { return };
+        self.asked.store(now, Ordering::Relaxed);
+        match self.fetch(location).await.and_then(|bytes| read(&bytes)) {
+            Ok(keys) => {
+                self.keys.store(Arc::new(keys));
+                self.came.store(now, Ordering::Relaxed);
+            }
+            Err(error) => tracing::warn!("an issuer's keys cannot be fetched, those that are known stay: {error}"),
         }
     }
 
-    /// Fetches the keys; those that are there stay where that fails.
-    async fn fetch(&self, now_seconds: u64) {
-        self.asked.store(now_seconds, Ordering::Relaxed);
-        let fetched = match &self.url {
-            None => return,
-            Some(Location::Keys(url)) => get(&self.client, url).await,
-            Some(Location::Discovery(url)) => match get(&self.client, url).await.and_then(|document| keys_address(&document)) {
-                Ok(url) => get(&self.client, &url).await,
-                Err(error) => Err(error),
-            },
-        };
-        match fetched.and_then(|bytes| read(&bytes)) {
-            Ok(keys) => self.keys.store(Arc::new(keys)),
-            Err(error) => tracing::warn!("an issuer's keys cannot be fetched, those that are known stay: {error}"),
+    async fn fetch(&self, location: &Location) -> Result<Bytes, String> {
+        match location {
+            Location::Keys(url) => get(&self.client, url).await,
+            Location::Discovery(issuer) => {
+                let document = get(&self.client, &format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'))).await?;
+                get(&self.client, &keys_address(&document, issuer)?).await
+            }
         }
     }
 }
 
-fn keys_address(document: &[u8]) -> Result<String, String> {
+/// Where an issuer's document says that its keys are (OpenID Connect Discovery, section 4.3: it must not be another issuer's).
+fn keys_address(document: &[u8], issuer: &str) -> Result<String, String> {
     let document: Value = serde_json::from_slice(document).map_err(|error| error.to_string())?;
-    document
-        .get("jwks_uri")
-        .and_then(Value::as_str)
-        .map(str::to_owned)
-        .ok_or_else(|| "the issuer's document names no `jwks_uri`".to_owned())
+    let text = |name: &str| document.get(name).and_then(Value::as_str);
+    if text("issuer").is_some_and(|named| named.trim_end_matches('/') != issuer.trim_end_matches('/')) {
+        return Err(format!("the document of {issuer} is another issuer's"));
+    }
+    let address = text("jwks_uri").ok_or("the issuer's document names no `jwks_uri`")?;
+    // An issuer elsewhere must not send the gateway to what listens on this machine alone.
+    if issuer.starts_with("https://") && !address.starts_with("https://") {
+        return Err(format!("the document of {issuer} names keys that are not fetched over HTTPS"));
+    }
+    Ok(address.to_owned())
 }
 
 async fn get(client: &Client, url: &str) -> Result<Bytes, String> {
@@ -179,57 +190,8 @@ async fn get(client: &Client, url: &str) -> Result<Bytes, String> {
         content: Bytes::new(),
         timeout: TIMEOUT,
     };
-    let (response, _) = client.call(&request).await.map_err(|error| error.to_string())?;
-    match response.status {
-        200 if response.content.len() <= SIZE => Ok(response.content),
-        200 => Err(format!("{url}: more than {SIZE} bytes")),
-        status => Err(format!("{url}: status {status}")),
-    }
-}
-
-/// Reads a key set. Keys that are for something else, or of a kind that proves nothing to others, are left out.
-fn read(bytes: &[u8]) -> Result<Vec<Arc<Key>>, String> {
-    let document: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    let listed = document.get("keys").and_then(Value::as_array).ok_or("a key set has `keys`")?;
-    let of_kind = |value: &Value| serde_json::from_value::<Jwk>(value.clone()).ok();
-    let set = JwkSet { keys: listed.iter().take(KEYS).filter_map(of_kind).collect() };
-    Ok(set.keys.iter().filter_map(key).map(Arc::new).collect())
-}
-
-/// A key with the algorithms that its kind allows: the token does not choose.
-fn key(jwk: &Jwk) -> Option<Key> {
-    use jsonwebtoken::jwk::{KeyAlgorithm, PublicKeyUse};
-    if matches!(jwk.common.public_key_use, Some(PublicKeyUse::Encryption)) {
-        return None;
-    }
-    let mut algorithms = match &jwk.algorithm {
-        AlgorithmParameters::RSA(_) => {
-            vec![Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256, Algorithm::PS384, Algorithm::PS512]
-        }
-        AlgorithmParameters::EllipticCurve(parameters) => match parameters.curve {
-            EllipticCurve::P256 => vec![Algorithm::ES256],
-            EllipticCurve::P384 => vec![Algorithm::ES384],
-            _ => return None,
-        },
-        AlgorithmParameters::OctetKeyPair(_) => vec![Algorithm::EdDSA],
-        AlgorithmParameters::OctetKey(_) => return None,
-    };
-    let named = match jwk.common.key_algorithm {
-        None => None,
-        Some(KeyAlgorithm::RS256) => Some(Algorithm::RS256),
-        Some(KeyAlgorithm::RS384) => Some(Algorithm::RS384),
-        Some(KeyAlgorithm::RS512) => Some(Algorithm::RS512),
-        Some(KeyAlgorithm::PS256) => Some(Algorithm::PS256),
-        Some(KeyAlgorithm::PS384) => Some(Algorithm::PS384),
-        Some(KeyAlgorithm::PS512) => Some(Algorithm::PS512),
-        Some(KeyAlgorithm::ES256) => Some(Algorithm::ES256),
-        Some(KeyAlgorithm::ES384) => Some(Algorithm::ES384),
-        Some(KeyAlgorithm::EdDSA) => Some(Algorithm::EdDSA),
-        Some(_) => return None,
-    };
-    algorithms.retain(|algorithm| named.is_none_or(|named| named == *algorithm));
-    let key = DecodingKey::from_jwk(jwk).ok()?;
-    (!algorithms.is_empty()).then(|| Key { id: jwk.common.key_id.as_deref().map(Into::into), algorithms, key })
+    let (response, _) = client.call_within(&request, SIZE).await.map_err(|error| error.to_string())?;
+    if response.status == 200 { Ok(response.content) } else { Err(format!("{url}: status {}", response.status)) }
 }
 
 #[cfg(test)]
@@ -237,17 +199,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_keys_that_prove_something_are_read() {
-        let set = r#"{"keys": [
-            {"kty": "oct", "kid": "h", "k": "c2VjcmV0"},
-            {"kty": "RSA", "kid": "enc", "use": "enc", "n": "AQAB", "e": "AQAB"},
-            {"kty": "RSA", "kid": "r", "alg": "RS256", "n": "AQAB", "e": "AQAB"},
-            {"kty": "EC", "kid": "mixed", "alg": "RS256", "crv": "P-256", "x": "AQAB", "y": "AQAB"},
-            {"kty": "new kind"}
-        ]}"#;
-        let keys = read(set.as_bytes()).unwrap();
-        assert_eq!(keys.iter().map(|key| key.id.as_deref()).collect::<Vec<_>>(), [Some("r")]);
-        assert_eq!(keys[0].algorithms, [Algorithm::RS256]);
-        assert!(read(b"{}").is_err() && read(b"x").is_err());
+    fn an_issuers_document_is_its_own_and_names_a_safe_place() {
+        let address = |issuer: &str, named: &str, keys: &str| {
+            keys_address(format!(r#"{{"issuer": "{named}", "jwks_uri": "{keys}"}}"#).as_bytes(), issuer).is_ok()
+        };
+        assert!(address("https://a.example/", "https://a.example/", "https://keys.example/k"));
+        assert!(address("http://127.0.0.1:1", "http://127.0.0.1:1", "http://127.0.0.1:1/k"));
+        assert!(!address("https://a.example", "https://b.example", "https://a.example/k"));
+        assert!(!address("https://a.example", "https://a.example", "http://127.0.0.1:9901/k"));
+        assert!(keys_address(b"{}", "https://a.example").is_err());
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_puts_nothing_off() {
+        let set = KeySet::at(Arc::new(Client::new()), "https://a.example/k");
+        assert!(set.may_ask(1000));
+        set.asked.store(1000, Ordering::Relaxed);
+        assert!(!set.may_ask(1029) && set.may_ask(1030) && set.may_ask(500));
+        assert!(set.is_stale(4600) && !set.is_stale(1010));
     }
 }

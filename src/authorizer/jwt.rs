@@ -5,22 +5,23 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Validation, decode, decode_header};
+use jsonwebtoken::Algorithm;
 use moka::future::Cache;
 use regex::Regex;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::jwks::KeySet;
-use super::{Asked, Authorize, Grant, TokenFacts, Verdict, unauthorized};
+use super::{Asked, Authorize, Grant, TokenFacts, Verdict, unauthorized, unusable};
 use crate::exchange::{Failure, ResponseType};
 
 /// Of a token, in characters.
 const TOKEN: usize = 8192;
 /// Two machines' clocks may differ by so much, in seconds, where a token says when it begins; its end is its end.
 const LEEWAY: u64 = 60;
-/// Tokens that one authorizer remembers.
-const REMEMBERED: u64 = 50_000;
+/// What one authorizer's remembered tokens may take, in bytes.
+const REMEMBERED: u64 = 32 << 20;
 
 /// For whom a token must be meant.
 #[derive(Debug)]
@@ -38,45 +39,68 @@ pub struct Jwt {
     issuers: Vec<(String, Arc<KeySet>)>,
     audience: Audience,
     /// By the token's hash: what was verified need not be verified again before it expires.
-    remembered: Option<Cache<[u8; 32], Arc<Remembered>>>,
+    remembered: Option<Cache<[u8; 32], Remembered>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Remembered {
     grant: Arc<Grant>,
     expires: u64,
+    /// About what it takes, in bytes.
+    size: u32,
+}
+
+/// What of a token's header decides anything. `jwk`, `jku`, `x5c` and `x5u`, by which a token would bring its own key, are not read.
+#[derive(Debug, Deserialize)]
+struct Head {
+    alg: Algorithm,
+    kid: Option<String>,
+    /// Extensions that must be understood (RFC 7515, section 4.1.11): none is.
+    crit: Option<serde::de::IgnoredAny>,
+}
+
+/// A token taken apart. Nothing of it is proved.
+struct Token<'t> {
+    head: Head,
+    claims: Map<String, Value>,
+    /// What is signed: header and claims as sent.
+    message: &'t str,
+    signature: Vec<u8>,
+}
+
+impl<'t> Token<'t> {
+    fn read(text: &'t str) -> Option<Self> {
+        let (message, signature) = text.rsplit_once('.')?;
+        let (head, claims) = message.split_once('.')?;
+        let head: Head = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(head).ok()?).ok()?;
+        let claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+        head.crit.is_none().then_some(Self { head, claims, message, signature })
+    }
 }
 
 impl Jwt {
     /// An authorizer that accepts tokens of these issuers; `remembers`: verified ones until they expire.
     #[must_use]
     pub fn new(issuers: Vec<(String, Arc<KeySet>)>, audience: Audience, remembers: bool) -> Self {
-        Self { issuers, audience, remembered: remembers.then(|| Cache::new(REMEMBERED)) }
+        let cache = || Cache::builder().weigher(|_, known: &Remembered| known.size).max_capacity(REMEMBERED).build();
+        Self { issuers, audience, remembered: remembers.then(cache) }
     }
 
-    async fn verify(&self, token: &str, now: u64) -> Result<(Grant, u64), Failure> {
-        let header = decode_header(token).map_err(|_| unauthorized("the token cannot be read"))?;
+    async fn verify(&self, text: &str, now: u64) -> Result<(Grant, u64), Failure> {
+        let token = Token::read(text).ok_or_else(|| unauthorized("the token cannot be read"))?;
         // Who it says it is from only chooses the keys; the signature proves it.
-        let claimed = unverified_issuer(token).ok_or_else(|| unauthorized("the token names no issuer"))?;
-        let (issuer, keys) =
-            self.issuers.iter().find(|(issuer, _)| *issuer == claimed).ok_or_else(|| unauthorized("the token is of another issuer"))?;
-        let key = keys.key(header.kid.as_deref(), now).await.ok_or_else(|| unauthorized("the token's key is not known"))?;
-        if !key.algorithms.contains(&header.alg) {
-            return Err(unauthorized("the token's algorithm is not its key's"));
+        let claimed = token.claims.get("iss").and_then(Value::as_str).ok_or_else(|| unauthorized("the token names no issuer"))?;
+        let issuer = self.issuers.iter().find(|(issuer, _)| issuer == claimed);
+        let (_, keys) = issuer.ok_or_else(|| unauthorized("the token is of another issuer"))?;
+        let key = keys.key(token.head.kid.as_deref(), token.head.alg, now).await;
+        let key = key.map_err(|_| unusable("the issuer's keys were never fetched"))?;
+        let key = key.ok_or_else(|| unauthorized("no key of the issuer has the token's id and algorithm"))?;
+        if !key.signed(token.head.alg, token.message.as_bytes(), &token.signature) {
+            return Err(unauthorized("the token's signature is wrong"));
         }
-        let mut validation = Validation::new(header.alg);
-        validation.algorithms = vec![header.alg];
-        // Times and audience are checked below, with the clock that is handed in and without lenience towards types.
-        validation.validate_exp = false;
-        validation.validate_nbf = false;
-        validation.validate_aud = false;
-        validation.required_spec_claims.clear();
-        validation.set_issuer(&[issuer]);
-        let claims =
-            decode::<Map<String, Value>>(token, &key.key, &validation).map_err(|_| unauthorized("the token's signature is wrong"))?;
-        let claims = claims.claims;
-        let expires = self.check(&claims, now)?;
-        Ok((grant(&claims), expires))
+        let expires = self.check(&token.claims, now)?;
+        Ok((self.grant(token.claims), expires))
     }
 
     /// When the token expires, if it is valid now and meant for this API.
@@ -117,34 +141,38 @@ impl Jwt {
         };
         if meant { Ok(expires) } else { Err(unauthorized("the token is meant for somebody else")) }
     }
+
+    /// Claims reach templates and functions as texts. A REST API shows no scopes beside them.
+    fn grant(&self, mut claims: Map<String, Value>) -> Grant {
+        let scopes = claims.get("scope").or_else(|| claims.get("scp"));
+        let scopes: Vec<Box<str>> = match scopes {
+            Some(Value::String(text)) => text.split(' ').filter(|scope| !scope.is_empty()).map(Into::into).collect(),
+            Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).map(Into::into).collect(),
+            _ => Vec::new(),
+        };
+        let is_access_token = claims.get("token_use").and_then(Value::as_str) == Some("access");
+        for value in claims.values_mut().filter(|value| !value.is_string()) {
+            *value = text(value).into();
+        }
+        let mut context = Map::new();
+        context.insert("claims".to_owned(), Value::Object(claims));
+        if matches!(self.audience, Audience::OneOf(_)) {
+            let listed: Value = if scopes.is_empty() { Value::Null } else { scopes.iter().map(|scope| Value::from(&**scope)).collect() };
+            context.insert("scopes".to_owned(), listed);
+        }
+        let token = Some(TokenFacts { scopes, is_access_token });
+        Grant { context: Arc::new(context), verdict: Verdict::Allowed, usage_identifier_key: None, token }
+    }
 }
 
-fn unverified_issuer(token: &str) -> Option<String> {
-    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
-    let claims: Map<String, Value> = serde_json::from_slice(&payload).ok()?;
-    claims.get("iss")?.as_str().map(str::to_owned)
-}
-
-/// Claims reach templates and functions as texts.
-fn grant(claims: &Map<String, Value>) -> Grant {
-    let text = |value: &Value| match value {
+fn text(value: &Value) -> String {
+    match value {
         Value::String(text) => text.clone(),
         Value::Array(items) => {
             items.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned)).collect::<Vec<_>>().join(",")
         }
         other => other.to_string(),
-    };
-    let texts: Map<String, Value> = claims.iter().map(|(name, value)| (name.clone(), text(value).into())).collect();
-    let scopes = claims.get("scope").or_else(|| claims.get("scp"));
-    let scopes = scopes.map(&text).unwrap_or_default();
-    let scopes: Vec<Box<str>> = scopes.split([' ', ',']).filter(|scope| !scope.is_empty()).map(Into::into).collect();
-    let is_access_token = claims.get("token_use").and_then(Value::as_str) == Some("access");
-    let mut context = Map::new();
-    context.insert("claims".to_owned(), Value::Object(texts));
-    if !scopes.is_empty() {
-        context.insert("scopes".to_owned(), scopes.iter().map(|scope| Value::from(&**scope)).collect());
     }
-    Grant { context, verdict: Verdict::Allowed, usage_identifier_key: None, token: Some(TokenFacts { scopes, is_access_token }) }
 }
 
 #[async_trait]
@@ -164,14 +192,22 @@ impl Authorize for Jwt {
         let hash: [u8; 32] = Sha256::digest(token).into();
         if let Some(known) = remembered.get(&hash).await {
             if known.expires > asked.now_seconds {
-                return Ok(Arc::clone(&known.grant));
+                return Ok(known.grant);
             }
             remembered.invalidate(&hash).await;
         }
         let (grant, expires) = self.verify(token, asked.now_seconds).await?;
         let grant = Arc::new(grant);
-        remembered.insert(hash, Arc::new(Remembered { grant: Arc::clone(&grant), expires })).await;
+        // Its claims as texts and as a tree, and the cache's own part.
+        let size = u32::try_from(512 + 4 * token.len()).unwrap_or(u32::MAX);
+        remembered.insert(hash, Remembered { grant: Arc::clone(&grant), expires, size }).await;
         Ok(grant)
+    }
+
+    fn forget(&self) {
+        if let Some(remembered) = &self.remembered {
+            remembered.invalidate_all();
+        }
     }
 }
 
@@ -222,10 +258,38 @@ mod tests {
     }
 
     #[test]
+    fn a_header_chooses_nothing() {
+        let token = |head: Value| format!("{}.{}.AAAA", URL_SAFE_NO_PAD.encode(head.to_string()), URL_SAFE_NO_PAD.encode("{}"));
+        assert!(Token::read(&token(json!({"alg": "RS256", "kid": "k", "jku": "http://x/", "jwk": {"kty": "oct"}}))).is_some());
+        for head in [
+            json!({"alg": "none"}),
+            json!({"alg": "None"}),
+            json!({"alg": ""}),
+            json!({}),
+            json!({"alg": "RS256", "kid": 7}),
+            json!({"alg": "RS256", "crit": ["exp"]}),
+            json!({"alg": ["RS256"]}),
+        ] {
+            assert!(Token::read(&token(head.clone())).is_none(), "{head}");
+        }
+        let twice = format!("{}.{}.AAAA", URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256","alg":"HS256"}"#), URL_SAFE_NO_PAD.encode("{}"));
+        for text in ["", ".", "..", "a.b", "a.b.c.d", &twice] {
+            assert!(Token::read(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
     fn claims_are_texts() {
-        let grant = grant(json!({"exp": 9, "groups": ["a", "b"], "ok": true, "scope": "r w", "token_use": "access"}).as_object().unwrap());
-        assert_eq!(grant.context["claims"], json!({"exp": "9", "groups": "a,b", "ok": "true", "scope": "r w", "token_use": "access"}));
+        let jwt = Jwt::new(Vec::new(), Audience::Cognito(None), false);
+        let claims = json!({"exp": 9, "groups": ["a", "b"], "ok": true, "scope": "r w,x", "token_use": "access"});
+        let grant = jwt.grant(claims.as_object().unwrap().clone());
+        assert_eq!(grant.context["claims"], json!({"exp": "9", "groups": "a,b", "ok": "true", "scope": "r w,x", "token_use": "access"}));
         let token = grant.token.unwrap();
-        assert!(token.is_access_token && token.scopes.len() == 2);
+        assert!(token.is_access_token);
+        // A comma may be part of a scope's name (RFC 6749, section 3.3).
+        assert_eq!(token.scopes.iter().map(|scope| &**scope).collect::<Vec<_>>(), ["r", "w,x"]);
+        let listed =
+            Jwt::new(Vec::new(), Audience::OneOf(Vec::new()), false).grant(json!({"scp": ["a b", "c"]}).as_object().unwrap().clone());
+        assert_eq!(listed.context["scopes"], json!(["a b", "c"]));
     }
 }

@@ -3,10 +3,14 @@
 //! An authorizer decides about an identity and keeps what it decided; whether that decision covers one method is evaluated anew by every
 //! request. What is missing, unreadable or late is a refusal.
 
+mod jwk;
 mod jwks;
 mod jwt;
 mod lambda;
 pub mod sigv4;
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -14,7 +18,7 @@ use serde_json::{Map, Value};
 
 pub use jwks::KeySet;
 pub use jwt::{Audience, Jwt};
-pub use lambda::{Function, Lambda};
+pub use lambda::{Answers, Function, Lambda};
 
 use crate::apigateway::policy::Policy;
 use crate::exchange::{Failure, ResponseType};
@@ -26,7 +30,10 @@ pub trait Authorize: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// 401 where it is nobody's, 500 where nobody can tell.
-    async fn authorize(&self, asked: Asked<'_>) -> Result<std::sync::Arc<Grant>, Failure>;
+    async fn authorize(&self, asked: Asked<'_>) -> Result<Arc<Grant>, Failure>;
+
+    /// Forgets every decision that is kept.
+    fn forget(&self);
 }
 
 /// Who asks.
@@ -38,13 +45,24 @@ pub struct Asked<'a> {
     pub event: &'a (dyn Fn() -> Bytes + Send + Sync),
     /// Seconds since 1970.
     pub now_seconds: u64,
+    /// Told where this request made the call of a function, rather than found its answer or waited for it.
+    pub called: &'a OnceLock<Called>,
+}
+
+/// One call of a function that authorizes.
+#[derive(Debug, Clone, Copy)]
+pub struct Called {
+    /// Lambda's own status.
+    pub status: u16,
+    /// How long the function took.
+    pub latency: Duration,
 }
 
 /// What an identity may do.
 #[derive(Debug, Default)]
 pub struct Grant {
     /// `$context.authorizer`.
-    pub context: Map<String, Value>,
+    pub context: Arc<Map<String, Value>>,
     /// Which methods it opens.
     pub verdict: Verdict,
     /// The API key that counts for this caller.

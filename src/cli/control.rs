@@ -8,7 +8,7 @@ use crate::admin::Operation;
 use crate::control::{Gateway, UsageQuery, grant, usage};
 use crate::exchange::Query;
 use crate::observe::{SideMetrics, SideSummary};
-use crate::snapshot::{Release, Stage};
+use crate::snapshot::{Access, Release, Stage};
 
 /// Answers an operation; nothing where there is none such.
 pub(super) fn answer(gateway: &Gateway, serve: Serve<'_>, operation: Operation<'_>) -> Option<(u16, Value)> {
@@ -19,6 +19,15 @@ pub(super) fn answer(gateway: &Gateway, serve: Serve<'_>, operation: Operation<'
         ("DELETE", ["restapis", api, "stages", stage, "cache", "data"]) => Some(with_stage(gateway, api, stage, |stage| {
             if let Some(cache) = &stage.cache {
                 cache.flush();
+            }
+            (200, json!({}))
+        })),
+        ("DELETE", ["restapis", api, "stages", stage, "cache", "authorizers"]) => Some(with_stage(gateway, api, stage, |stage| {
+            let releases = std::iter::once(&stage.release).chain(stage.canary.as_ref().map(|canary| &canary.release));
+            for operation in releases.flat_map(|release| &release.operations) {
+                if let Access::Authorizer(authorizer, _) = &operation.access {
+                    authorizer.decides.forget();
+                }
             }
             (200, json!({}))
         })),

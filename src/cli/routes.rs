@@ -58,7 +58,7 @@ fn row(release: &Release, operation: &Operation, note: String) -> Row {
         Access::Open => "NONE",
         Access::Iam => "AWS_IAM",
         Access::Authorizer(authorizer, _) => match authorizer.event {
-            AuthorizerEvent::Token | AuthorizerEvent::Request => "CUSTOM",
+            AuthorizerEvent::Token | AuthorizerEvent::Request(_) => "CUSTOM",
             AuthorizerEvent::CognitoToken => "COGNITO_USER_POOLS",
             AuthorizerEvent::Jwt => "JWT",
         },

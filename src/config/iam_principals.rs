@@ -30,9 +30,7 @@ fn principal(node: &Node, problems: &mut Problems) -> Option<IamPrincipal> {
     let secret_access_key = fields.required_string("secretAccessKey", problems);
     let session_token = fields.string("sessionToken", problems).map(|token| Secret::new(&token));
     let policies = fields.list("policies", problems).iter().filter_map(|node| {
-        Policy::parse(&node.to_json(), "arn:aws:execute-api:*:*:*/")
-            .map_err(|error| problems.error(node, error).help("an IAM policy document"))
-            .ok()
+        Policy::parse(&node.to_json(), None).map_err(|error| problems.error(node, error).help("an IAM policy document")).ok()
     });
     let policies = policies.collect();
     fields.finish(problems);

@@ -46,9 +46,40 @@ pub struct Identity {
     pub other: Map<String, Value>,
 }
 
-/// `$context.authorizer`: `principalId`, `claims` and what a Lambda authorizer's context holds.
+/// `$context.authorizer`.
 #[derive(Debug, Clone, Default)]
-pub struct Authorizer(pub Map<String, Value>);
+pub struct Authorizer {
+    /// `principalId`, `claims` and what a Lambda authorizer's context holds: shared by all requests of one decision.
+    pub members: Arc<Map<String, Value>>,
+    /// Whether a token's claims are in it, rather than a function's answer.
+    pub is_token: bool,
+    /// How long a function took for this request; nothing where none decides.
+    pub integration_latency: Option<std::time::Duration>,
+}
+
+/// What the steps that say who may call came to: `authenticate`, `authorize` and `authorizer` of access logs.
+#[derive(Debug, Clone, Default)]
+pub struct AccessFacts {
+    /// Signatures and tokens.
+    pub authenticate: Option<Checked>,
+    /// Policies and scopes.
+    pub authorize: Option<Checked>,
+    /// A function that authorizes, or what it had said before.
+    pub authorizer: Option<Checked>,
+    /// The call of that function, if this request made one: Lambda's status, and how long it took.
+    pub authorizer_call: Option<(u16, std::time::Duration)>,
+}
+
+/// What one of these steps came to.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// 200, or the failure's status.
+    pub status: u16,
+    /// How long the step took.
+    pub latency: std::time::Duration,
+    /// Why it failed.
+    pub error: Option<Box<str>>,
+}
 
 /// `$context.integration` and its older spellings.
 #[derive(Debug, Clone, Default)]
@@ -90,6 +121,8 @@ pub struct Context {
     pub identity: Identity,
     /// `authorizer`.
     pub authorizer: Option<Authorizer>,
+    /// What came of asking who may call.
+    pub access: AccessFacts,
     /// `xrayTraceId`: the value of `X-Amzn-Trace-Id`.
     pub trace_id: Option<Box<str>>,
     /// Its place in a trace, where traces are recorded.

@@ -12,7 +12,9 @@ mod trace;
 mod vpc_link;
 
 pub use client_certificate::ClientCertificate;
-pub use context::{Authorizer, Context, Identity, IntegrationFacts, ResourceFacts, StageFacts, format_request_id, push_hexadecimal};
+pub use context::{
+    AccessFacts, Authorizer, Checked, Context, Identity, IntegrationFacts, ResourceFacts, StageFacts, format_request_id, push_hexadecimal,
+};
 pub use failure::{Failure, ResponseType};
 pub use fields::{Field, FieldName, Fields};
 pub use pieces::{BrokenOff, PieceSender, Pieces};

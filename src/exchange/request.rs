@@ -68,6 +68,8 @@ pub struct MethodRequest {
     pub resource_path: Box<str>,
     /// What the resource's variables stand for.
     pub path_parameters: PathParameters,
+    /// The request to the letter, where a signature covers it.
+    pub as_sent: Option<Box<Request>>,
     query: OnceLock<Query>,
 }
 
@@ -75,7 +77,13 @@ impl MethodRequest {
     /// A request with what routing found out.
     #[must_use]
     pub fn new(request: Request, resource_path: Box<str>, path_parameters: PathParameters) -> Self {
-        Self { request, resource_path, path_parameters, query: OnceLock::new() }
+        Self { request, resource_path, path_parameters, as_sent: None, query: OnceLock::new() }
+    }
+
+    /// Puts another query string in the place of the one that was sent.
+    pub fn set_query(&mut self, query: Option<Box<str>>) {
+        self.request.query = query;
+        self.query = OnceLock::new();
     }
 
     /// The query's arguments, decoded when first asked for.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use crate::exchange::{Context, Identity};
+use crate::exchange::{AccessFacts, Context, Identity};
 
 /// The members of `$context.identity`, in the service's order.
 pub(super) const IDENTITY: [&str; 12] = [
@@ -87,17 +87,43 @@ impl Eq for ContextVariable {}
 fn open_member<'c>(context: &'c Context, path: &str) -> Option<Cow<'c, str>> {
     let (place, rest) = path.split_once('.')?;
     let members = match place {
-        "identity" => &context.identity.other,
-        "authorizer" => &context.authorizer.as_ref()?.0,
-        _ => return None,
+        "identity" => Some(&context.identity.other),
+        "authorizer" => context.authorizer.as_ref().map(|authorizer| &*authorizer.members),
+        _ => None,
     };
-    let mut parts = rest.split('.');
-    let first = members.get(parts.next()?)?;
-    match parts.try_fold(first, |value, part| value.get(part))? {
+    members.and_then(|members| inside(members, rest)).or_else(|| checked(&context.access, place, rest))
+}
+
+fn inside<'c>(members: &'c Map<String, Value>, path: &str) -> Option<Cow<'c, str>> {
+    let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+    let first = members.get(first)?;
+    // A claim's name may be an address, dots included.
+    let whole = first.get(rest);
+    match whole.or_else(|| rest.split('.').filter(|part| !part.is_empty()).try_fold(first, |value, part| value.get(part)))? {
         Value::Null | Value::Object(_) => None,
         Value::String(text) => Some(Cow::Borrowed(text)),
         other => Some(Cow::Owned(other.to_string())),
     }
+}
+
+/// What access logs read of the steps that say who may call, where a function's context has no such member.
+fn checked<'c>(access: &'c AccessFacts, step: &str, name: &str) -> Option<Cow<'c, str>> {
+    let fact = match step {
+        "authenticate" => access.authenticate.as_ref(),
+        "authorize" => access.authorize.as_ref(),
+        "authorizer" => access.authorizer.as_ref(),
+        _ => None,
+    }?;
+    let milliseconds = |latency: std::time::Duration| latency.as_millis().to_string();
+    let text = match (name, access.authorizer_call) {
+        ("error", _) => return fact.error.as_deref().map(Cow::from),
+        ("status", _) => fact.status.to_string(),
+        ("latency", _) => milliseconds(fact.latency),
+        ("integrationStatus", Some((status, _))) if step == "authorizer" => status.to_string(),
+        ("integrationLatency", call) if step == "authorizer" => milliseconds(call.map(|(_, latency)| latency).unwrap_or_default()),
+        _ => return None,
+    };
+    Some(text.into())
 }
 
 /// The member `name` of `$context` as JSON.
@@ -105,7 +131,7 @@ fn open_member<'c>(context: &'c Context, path: &str) -> Option<Cow<'c, str>> {
 pub fn member(context: &Context, name: &str) -> Option<Value> {
     match name {
         "identity" => Some(Value::Object(identity(&context.identity))),
-        "authorizer" => context.authorizer.as_ref().map(|authorizer| Value::Object(authorizer.0.clone())),
+        "authorizer" => context.authorizer.as_ref().map(|authorizer| Value::Object((*authorizer.members).clone())),
         "requestTimeEpoch" => Some(context.request_time_ms.into()),
         _ => text(context, name).map(|text| Value::String(text.into_owned())),
     }
@@ -250,6 +276,30 @@ mod tests {
         assert_eq!(log_time(1_584_039_838_123), "Thu Mar 12 19:03:58 UTC 2020");
         assert_eq!(request_time(951_782_400_000), "29/Feb/2000:00:00:00 +0000");
         assert_eq!(request_time(0), "01/Jan/1970:00:00:00 +0000");
+    }
+
+    #[test]
+    fn a_functions_own_member_comes_before_what_logs_read() {
+        let members = serde_json::json!({"status": "gold", "claims": {"sub": "1", "https://a.example/role": "x"}})
+            .as_object()
+            .cloned()
+            .unwrap_or_default();
+        let authorizer = crate::exchange::Authorizer { members: members.into(), ..Default::default() };
+        let fact = crate::exchange::Checked { status: 200, latency: std::time::Duration::from_millis(7), error: None };
+        let access = AccessFacts { authorizer: Some(fact), ..AccessFacts::default() };
+        let context = Context { authorizer: Some(authorizer), access, ..Context::default() };
+        for (path, expected) in [
+            ("authorizer.status", Some("gold")),
+            ("authorizer.latency", Some("7")),
+            ("authorizer.integrationLatency", Some("0")),
+            ("authorizer.claims.sub", Some("1")),
+            ("authorizer.claims.https://a.example/role", Some("x")),
+            ("authorizer.claims", None),
+            ("authorizer.error", None),
+            ("authorize.status", None),
+        ] {
+            assert_eq!(variable(&context, path).as_deref(), expected, "{path}");
+        }
     }
 
     #[test]

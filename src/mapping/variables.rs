@@ -179,7 +179,7 @@ pub(super) fn stage_variables(variables: &IndexMap<String, String>) -> Value<'_>
 pub(super) fn member<'r>(context: &'r Context, name: &str) -> Option<Value<'r>> {
     match name {
         "identity" => Some(identity(context)),
-        "authorizer" => context.authorizer.as_ref().map(|authorizer| Value::silent_map(json_members(&authorizer.0))),
+        "authorizer" => context.authorizer.as_ref().map(|authorizer| Value::silent_map(json_members(&authorizer.members))),
         "requestTimeEpoch" => i64::try_from(context.request_time_ms).ok().map(Value::Integer),
         _ => super::context::text(context, name).map(Value::text),
     }

@@ -6,6 +6,7 @@ use super::Reader;
 use crate::apigateway::authorizer::{Authorizer, AuthorizerKind};
 use crate::document::{Fields, Node, Problems, Spanned};
 use crate::mapping::expression::{Expression, Parameter, Piece, Scope};
+use crate::mapping::lambda_proxy::AuthorizerFormat;
 
 /// Kept so long where nothing is written, and at most (API Gateway's guide).
 const TTL: (u32, u32) = (300, 3600);
@@ -20,6 +21,8 @@ enum Kind {
 
 const KINDS: [(&str, Kind); 4] =
     [("token", Kind::Token), ("request", Kind::Request), ("cognito_user_pools", Kind::Cognito), ("jwt", Kind::Jwt)];
+
+const FORMATS: [(&str, AuthorizerFormat); 2] = [("1.0", AuthorizerFormat::V1), ("2.0", AuthorizerFormat::V2)];
 
 impl Reader<'_> {
     /// Reads the authorizer that a security scheme brings.
@@ -36,28 +39,27 @@ impl Reader<'_> {
             (_, None) => Vec::new(),
             (_, Some(node)) => identity_sources(node, problems),
         };
+        if kind != Kind::Request && identity_sources.len() > 1 {
+            problems.error(node, "a token comes from one `identitySource`").help("several are for `type: request`");
+        }
         if kind == Kind::Request && ttl > 0 && identity_sources.is_empty() {
             problems
                 .error(node, "a REQUEST authorizer whose results are kept needs an `identitySource`")
                 .help("or `authorizerResultTtlInSeconds: 0`");
         }
-        let identity_validation = fields.scalar("identityValidationExpression", problems).and_then(|node| {
-            let text = node.scalar().unwrap_or_default();
-            let pattern = Regex::new(&format!("^(?:{text})$"));
-            pattern
-                .map_err(|_| {
-                    problems
-                        .error(node, format!("`{text}` is no pattern that can be run"))
-                        .help("linear time: no look-around, no back-references")
-                })
-                .ok()
-        });
+        let identity_validation = identity_validation(&mut fields, problems);
         let jwks_file = self.jwks_file(&mut fields, problems);
         let kind = match kind {
             Kind::Token => AuthorizerKind::Token { uri: authorizer_uri(&mut fields, problems)? },
             Kind::Request => {
+                let format = fields.choice("authorizerPayloadFormatVersion", &FORMATS, problems).unwrap_or(AuthorizerFormat::Rest);
                 let simple_responses = fields.boolean("enableSimpleResponses", problems).unwrap_or(false);
-                AuthorizerKind::Request { uri: authorizer_uri(&mut fields, problems)?, simple_responses }
+                if simple_responses && format != AuthorizerFormat::V2 {
+                    problems
+                        .error(node, "`enableSimpleResponses` needs `authorizerPayloadFormatVersion: \"2.0\"`")
+                        .help("a policy is expected without it");
+                }
+                AuthorizerKind::Request { uri: authorizer_uri(&mut fields, problems)?, format, simple_responses }
             }
             Kind::Cognito => {
                 let arns = fields.list("providerARNs", problems).iter();
@@ -94,6 +96,18 @@ impl Reader<'_> {
 fn authorizer_uri(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Spanned<String>> {
     let node = fields.required("authorizerUri", problems)?;
     Some(Spanned::at(node, node.scalar().unwrap_or_default().to_owned()))
+}
+
+/// What a token, or a Cognito token's audience, must match whole.
+fn identity_validation(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Regex> {
+    let node = fields.scalar("identityValidationExpression", problems)?;
+    let text = node.scalar().unwrap_or_default();
+    let pattern = Regex::new(&format!("^(?:{text})$"));
+    pattern
+        .map_err(|_| {
+            problems.error(node, format!("`{text}` is no pattern that can be run")).help("linear time: no look-around, no back-references")
+        })
+        .ok()
 }
 
 fn ttl(fields: &mut Fields<'_>, kind: Kind, problems: &mut Problems) -> u32 {
@@ -139,7 +153,10 @@ fn jwt(fields: &mut Fields<'_>, jwks_file: Option<Spanned<String>>, problems: &m
     let issuer = own.required("issuer", problems);
     let audience = own.strings("audience", problems);
     own.finish(problems);
-    let issuer = issuer.map(|node| Spanned::at(node, node.scalar().unwrap_or_default().trim_end_matches('/').to_owned()))?;
+    if audience.is_empty() {
+        problems.warning(node, "`audience` is missing: no token is meant for this API").help("what tokens say as `aud`, or as `client_id`");
+    }
+    let issuer = issuer.map(|node| Spanned::at(node, node.scalar().unwrap_or_default().to_owned()))?;
     let loopback = ["http://127.0.0.1", "http://localhost", "http://[::1]"]
         .iter()
         .any(|start| issuer.value.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/'])));

@@ -162,7 +162,7 @@ fn policy(node: &Node, problems: &mut Problems) -> Spanned<serde_json::Value> {
         Some(text) => serde_json::from_str(text).unwrap_or_default(),
         None => node.to_json(),
     };
-    if let Err(error) = Policy::parse(&document, "") {
+    if let Err(error) = Policy::parse(&document, Some("")) {
         problems.error(node, format!("Invalid policy document: {error}"));
     }
     Spanned::at(node, document)

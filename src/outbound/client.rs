@@ -94,15 +94,23 @@ impl Client {
     /// # Errors
     /// When there is no response within the request's time.
     pub async fn call(&self, request: &EndpointRequest) -> Result<(EndpointResponse, Duration), Error> {
+        self.call_within(request, self.content_limit).await
+    }
+
+    /// The same for a response of at most `content_limit` bytes of content.
+    ///
+    /// # Errors
+    /// As [`Self::call`], and when there is more.
+    pub async fn call_within(&self, request: &EndpointRequest, content_limit: usize) -> Result<(EndpointResponse, Duration), Error> {
         let started = Instant::now();
-        let answered = self.whole(request, started + request.timeout).await;
+        let answered = self.whole(request, started + request.timeout, content_limit).await;
         answered.map(|response| (response, started.elapsed())).map_err(|error| error.after(started.elapsed()))
     }
 
-    async fn whole(&self, request: &EndpointRequest, deadline: Instant) -> Result<EndpointResponse, Error> {
+    async fn whole(&self, request: &EndpointRequest, deadline: Instant, content_limit: usize) -> Result<EndpointResponse, Error> {
         let (mut stream, head) = self.begun(request, deadline).await?;
         let address = stream.address();
-        let content = timeout_at(deadline, stream.content(self.content_limit)).await;
+        let content = timeout_at(deadline, stream.content(content_limit)).await;
         let content = content.map_err(|_| timed_out(request, "end of the response").at(Some(address)))??;
         self.release(stream);
         Ok(EndpointResponse { content, ..head })

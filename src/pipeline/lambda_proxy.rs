@@ -7,7 +7,9 @@ use super::integration_request::Asked;
 use super::standard_headers;
 use crate::apigateway::integration::PayloadFormat;
 use crate::exchange::{EndpointResponse, Failure, FieldName, Fields, Response, ResponseType};
-use crate::mapping::lambda_proxy::{Event, Payload, StreamedHead, authorizer_request, payload_1, payload_2, result_1, result_2};
+use crate::mapping::lambda_proxy::{
+    AuthorizerFormat, Event, Payload, StreamedHead, authorizer_request, payload_1, payload_2, result_1, result_2,
+};
 
 const CONTENT_TYPE: FieldName = FieldName::from_static("Content-Type");
 const TRACE_ID: FieldName = FieldName::from_static("X-Amzn-Trace-Id");
@@ -32,7 +34,7 @@ pub(super) fn event(asked: Asked<'_>, content: &Bytes) -> Bytes {
 }
 
 /// The event of a REQUEST authorizer: the proxy event without its content.
-pub(super) fn authorizer_event(asked: Asked<'_>, method_arn: &str) -> Bytes {
+pub(super) fn authorizer_event(asked: Asked<'_>, method_arn: &str, identity: &[String], format: AuthorizerFormat) -> Bytes {
     let fields = event_fields(asked);
     let event = Event {
         request: asked.request,
@@ -41,7 +43,7 @@ pub(super) fn authorizer_event(asked: Asked<'_>, method_arn: &str) -> Bytes {
         stage_variables: &asked.release.variables,
         payload: Payload { content: &[], is_binary: false },
     };
-    authorizer_request(&event, method_arn).into()
+    authorizer_request(&event, method_arn, identity, format).into()
 }
 
 /// The client's fields as a function sees them. `Authorization` and `User-Agent` come in their usual spelling (recorded); a signature stays

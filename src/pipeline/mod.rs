@@ -1,7 +1,7 @@
 //! The life of a request: what is asked, in which order, and nothing but the order.
 //!
-//! A step is a function in a file of its own; it takes what it needs and returns what it found. This file alone writes the
-//! `Context`, and turns the first failure of a step into the one gateway response that the client gets.
+//! A step is a function in a file of its own; it takes what it needs and returns what it found. This file and `admission` alone write the
+//! `Context`, and this one turns the first failure of a step into the one gateway response that the client gets.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 
 use crate::apigateway::integration::IntegrationType;
+use crate::authorizer::sigv4;
 use crate::exchange::{
     Answer, Context, EndpointResponse, Failure, FieldName, Forward, MethodRequest, PathParameters, Request, Response, ResponseType,
 };
@@ -19,6 +20,7 @@ use crate::snapshot::{AwsCallKind, Current, Operation, Release};
 use crate::store::{Found, Pass};
 
 mod address;
+mod admission;
 mod api_key;
 mod arrival;
 mod aside;
@@ -33,7 +35,9 @@ mod integration_request;
 mod integration_response;
 mod lambda_proxy;
 mod quota;
+mod reading;
 mod release;
+mod route;
 mod service_action;
 mod sources;
 mod standard_headers;
@@ -42,6 +46,7 @@ mod throttle;
 mod trace;
 mod validate;
 
+use admission::Entry;
 pub use arrival::Arrival;
 pub use endpoint::response_too_large;
 use endpoint::{Watch, ask};
@@ -154,6 +159,7 @@ impl Pipeline {
     pub fn begin(&self, mut request: Request, arrival: Arrival) -> Exchange {
         let mut context = arrival::context(&request, arrival);
         let selected = address::select(&self.current.load(), &request);
+        let as_sent = sigv4::is_signed(&request).then(|| Box::new(request.clone()));
         standard_headers::arrive(&mut request.fields);
         let (stage, release, resource_path, refused) = match selected {
             Ok(selected) => {
@@ -165,7 +171,8 @@ impl Pipeline {
             }
             Err(failure) => (None, None, request.path.clone(), Some(failure)),
         };
-        let request = MethodRequest::new(request, resource_path, PathParameters::default());
+        let mut request = MethodRequest::new(request, resource_path, PathParameters::default());
+        request.as_sent = as_sent;
         Exchange { context, request, release, stage, operation: None, refused, waits_for_content: false, pass: None }
     }
 
@@ -181,8 +188,8 @@ impl Pipeline {
         if let Some(failure) = exchange.refused.take() {
             return Err(failure);
         }
-        route(exchange)?;
-        if !self.let_in(exchange, None).await? {
+        route::find(exchange)?;
+        if let Entry::Waits = self.let_in(exchange, None).await? {
             exchange.waits_for_content = true;
             return Ok(Next::Content { limit: exchange.asked()?.release.content_limit });
         }
@@ -200,49 +207,12 @@ impl Pipeline {
         Ok(Next::Content { limit: asked.release.content_limit })
     }
 
-    /// Who may call, how much, and with which parameters; false: content has to be read first.
-    async fn let_in(&self, exchange: &mut Exchange, content: Option<&Bytes>) -> Result<bool, Failure> {
-        let authorize::Decision::Allowed(caller) = authorize::decide(exchange.asked()?, content).await? else { return Ok(false) };
-        exchange.context.authorizer = caller.authorizer;
-        exchange.context.identity.other.extend(caller.identity);
-        self.limit(exchange, caller.usage_identifier_key.as_deref())?;
-        let asked = exchange.asked()?;
-        validate::parameters(asked.operation, asked.request)?;
-        Ok(true)
-    }
-
-    /// Key, throttles, quota: who may call how much.
-    #[expect(clippy::unused_self, reason = "a step of the pipeline like the others")]
-    fn limit(&self, exchange: &mut Exchange, usage_identifier_key: Option<&str>) -> Result<(), Failure> {
-        let Asked { release, operation, request, context } = exchange.asked()?;
-        let subscription = api_key::find(release, operation, request, usage_identifier_key)?;
-        let identity = subscription.map(|subscription| {
-            let value = api_key::value(release, request, usage_identifier_key).unwrap_or_default();
-            (Box::<str>::from(value), Box::<str>::from(&*subscription.key.id))
-        });
-        let limited = throttle::take(release, operation, exchange.operation.unwrap_or_default(), subscription)
-            .and_then(|()| subscription.map_or(Ok(()), |subscription| quota::spend(subscription, context.request_time_ms)));
-        if let Some((value, id)) = identity {
-            exchange.context.identity.api_key = Some(value);
-            exchange.context.identity.api_key_id = Some(id);
-        }
-        limited
-    }
-
-    /// Admission that had to wait for the content.
-    async fn admit_content(&self, exchange: &mut Exchange, content: &Bytes) -> Result<(), Failure> {
-        if !std::mem::take(&mut exchange.waits_for_content) {
-            return Ok(());
-        }
-        let unreadable = || Failure::configuration("a signature was to be checked with content that is not there");
-        self.let_in(exchange, Some(content)).await.and_then(|decided| if decided { Ok(()) } else { Err(unreadable()) })
-    }
-
     /// Complete: from the whole content to the whole response.
     async fn complete_whole(&self, exchange: &mut Exchange, content: Bytes, watch: Watch<'_>) -> Response {
-        if let Err(failure) = self.admit_content(exchange, &content).await {
-            return self.fail(exchange, failure);
-        }
+        let content = match self.admit_content(exchange, content).await {
+            Ok(content) => content,
+            Err(failure) => return self.fail(exchange, failure),
+        };
         let response = match answer(exchange, content, watch).await {
             Ok(answered) => self.built(exchange, answered),
             Err(failure) => Err(failure),
@@ -318,24 +288,6 @@ impl Pipeline {
         exchange.context.response_length = response.content.len() as u64;
         response
     }
-}
-
-/// Finds the method. What no resource has is answered as API Gateway does, without telling which paths there are.
-fn route(exchange: &mut Exchange) -> Result<(), Failure> {
-    let Some(release) = &exchange.release else { return Err(Failure::forbidden("no stage")) };
-    let overriding = exchange.request.request.fields.text("x-http-method-override").and_then(|name| name.to_ascii_uppercase().parse().ok());
-    if let Some(http_method) = overriding {
-        exchange.request.request.http_method = http_method;
-    }
-    let found = release.routes.find(&exchange.request.request.http_method, &exchange.request.resource_path);
-    let Some(found) = found else {
-        return Err(Failure::new(ResponseType::MissingAuthenticationToken, "Missing Authentication Token")
-            .with_detail("no resource has this path and method"));
-    };
-    exchange.operation = Some(*found.operation);
-    exchange.request.path_parameters = found.parameters;
-    exchange.context.resource = release.operation(*found.operation).map(|operation| Arc::clone(&operation.resource));
-    Ok(())
 }
 
 /// What the endpoint or the cache answered.

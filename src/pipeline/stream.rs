@@ -34,8 +34,8 @@ impl Pipeline {
         if !streams {
             return Reply::Whole(self.complete_whole(exchange, content, watch).await);
         }
-        let begun = match self.admit_content(exchange, &content).await {
-            Ok(()) => begin(exchange, content, watch).await,
+        let begun = match self.admit_content(exchange, content).await {
+            Ok(content) => begin(exchange, content, watch).await,
             Err(failure) => Err(failure),
         };
         match begun {

@@ -34,9 +34,10 @@ pub(super) fn http2_head(head: &RequestHeader) -> Head {
 
 /// A request as the pipeline knows it.
 pub(super) fn request(head: Head, target: Target, peer: Peer) -> Request {
-    let Head { http_method, mut fields, .. } = head;
+    let Head { http_method, mut fields, authority, .. } = head;
     if !fields.contains("host") && !target.host.is_empty() {
-        fields.append_text(FieldName::from_static("Host"), &target.host);
+        // HTTP/2 names it elsewhere; a signature covers it as it was named, port included.
+        fields.append_text(FieldName::from_static("Host"), authority.as_deref().unwrap_or(&target.host));
     }
     Request { http_method, host: target.host, path: target.path, query: target.query, fields, peer }
 }

@@ -1,7 +1,7 @@
 //! Who may call, as one stage has it: authorizers with the stage's variables in them, the resource policy, the principals.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use regex::Regex;
 
@@ -10,9 +10,10 @@ use crate::apigateway::account::{Account, ApiWithStages};
 use crate::apigateway::api::{Api, Authorization, Method};
 use crate::apigateway::authorizer::{Authorizer, AuthorizerKind, IamPrincipal};
 use crate::apigateway::policy::Policy;
-use crate::authorizer::{Audience, Authorize, Function, Jwt, KeySet, Lambda};
+use crate::authorizer::{Answers, Audience, Authorize, Function, Jwt, KeySet, Lambda};
 use crate::document::{Problems, Severity, Spanned};
 use crate::mapping::expression::Expression;
+use crate::mapping::lambda_proxy::AuthorizerFormat;
 use crate::outbound::Client;
 use crate::outbound::aws::Aws;
 
@@ -48,31 +49,59 @@ pub enum AuthorizerEvent {
     /// A function's token.
     Token,
     /// A function's request.
-    Request,
+    Request(AuthorizerFormat),
     /// A Cognito token, ID or access by the method's scopes.
     CognitoToken,
     /// Any other token.
     Jwt,
 }
 
-/// What authorizers are made with; keys that were fetched stay through reloads.
+impl AuthorizerEvent {
+    /// Whether a function decides.
+    #[must_use]
+    pub const fn is_function(self) -> bool {
+        matches!(self, Self::Token | Self::Request(_))
+    }
+
+    /// Whether it decides by the whole request.
+    #[must_use]
+    pub const fn is_request(self) -> bool {
+        matches!(self, Self::Request(_))
+    }
+}
+
+/// What authorizers are made with. Keys that were fetched stay through reloads, and so do decisions of authorizers that stay what they were.
 #[derive(Debug)]
 pub struct Authorizers {
     aws: Arc<Aws>,
     client: Arc<Client>,
     keys: Mutex<HashMap<String, Arc<KeySet>>>,
+    /// By everything that makes them.
+    made: Mutex<HashMap<String, Weak<dyn Authorize>>>,
 }
 
 impl Authorizers {
     /// Authorizers that ask through these.
     #[must_use]
     pub fn new(aws: Arc<Aws>, client: Arc<Client>) -> Self {
-        Self { aws, client, keys: Mutex::default() }
+        Self { aws, client, keys: Mutex::default(), made: Mutex::default() }
     }
 
     fn keys(&self, address: &str, make: impl FnOnce() -> KeySet) -> Arc<KeySet> {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(keys.entry(address.to_owned()).or_insert_with(|| Arc::new(make())))
+    }
+
+    /// The authorizer that a release in use was made with, or a new one.
+    fn made(&self, of: String, make: impl FnOnce() -> Arc<dyn Authorize>) -> Arc<dyn Authorize> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = made.get(&of).and_then(Weak::upgrade) {
+            return known;
+        }
+        made.retain(|_, known| known.strong_count() > 0);
+        let new = make();
+        made.insert(of, Arc::downgrade(&new));
+        new
     }
 }
 
@@ -83,6 +112,8 @@ pub(super) struct Place<'a> {
     pub(super) authorizers: &'a Authorizers,
     /// Up to the API's id and its slash.
     pub(super) arn_prefix: &'a str,
+    /// The stage's name.
+    pub(super) stage: &'a str,
 }
 
 /// The beginning of the ARN of every method of an API.
@@ -93,7 +124,7 @@ pub(super) fn arn_prefix(account: &Account, api: &ApiWithStages) -> String {
 
 /// The resource policy; what cannot be read was told with the definition, and guards as one that allows nothing.
 pub(super) fn resource_policy(api: &Api, arn_prefix: &str) -> Option<Policy> {
-    api.policy.as_ref().map(|policy| Policy::parse(&policy.value, arn_prefix).unwrap_or_default())
+    api.policy.as_ref().map(|policy| Policy::parse(&policy.value, Some(arn_prefix)).unwrap_or_default())
 }
 
 /// Principals by their access keys' ids.
@@ -113,7 +144,7 @@ impl Place<'_> {
             if let Some(decides) = self.decides(authorizer, with_variables, problems) {
                 let event = match authorizer.kind {
                     AuthorizerKind::Token { .. } => AuthorizerEvent::Token,
-                    AuthorizerKind::Request { .. } => AuthorizerEvent::Request,
+                    AuthorizerKind::Request { format, .. } => AuthorizerEvent::Request(format),
                     AuthorizerKind::CognitoUserPools { .. } => AuthorizerEvent::CognitoToken,
                     AuthorizerKind::Jwt { .. } => AuthorizerEvent::Jwt,
                 };
@@ -126,16 +157,30 @@ impl Place<'_> {
         compiled
     }
 
+    /// Makes the authorizer, or takes one along that was made alike.
+    fn made(&self, authorizer: &Authorizer, of: &str, make: impl FnOnce() -> Arc<dyn Authorize>) -> Arc<dyn Authorize> {
+        let Authorizer { name, identity_sources, result_ttl_seconds, .. } = authorizer;
+        let of = format!("{}{} {name} {identity_sources:?} {result_ttl_seconds} {of}", self.arn_prefix, self.stage);
+        self.authorizers.made(of, make)
+    }
+
     fn decides(
         &self,
         authorizer: &Authorizer,
         with_variables: &dyn Fn(&Spanned<String>, &mut Problems) -> String,
         problems: &mut Problems,
     ) -> Option<Arc<dyn Authorize>> {
-        let ttl = authorizer.result_ttl_seconds;
+        let remembers = authorizer.result_ttl_seconds > 0;
         match &authorizer.kind {
-            AuthorizerKind::Token { uri } => self.function(uri, false, ttl, with_variables, problems),
-            AuthorizerKind::Request { uri, simple_responses } => self.function(uri, *simple_responses, ttl, with_variables, problems),
+            AuthorizerKind::Token { uri } => self.function(authorizer, (uri, Answers::Policy), with_variables, problems),
+            AuthorizerKind::Request { uri, format, simple_responses } => {
+                let answers = match (format, simple_responses) {
+                    (AuthorizerFormat::V2, true) => Answers::Simple,
+                    (AuthorizerFormat::V2, false) => Answers::PolicyAndValues,
+                    _ => Answers::Policy,
+                };
+                self.function(authorizer, (uri, answers), with_variables, problems)
+            }
             AuthorizerKind::CognitoUserPools { provider_arns, jwks_file } => {
                 let mut issuers = Vec::new();
                 for arn in provider_arns {
@@ -151,23 +196,27 @@ impl Place<'_> {
                     };
                     issuers.push((issuer, keys));
                 }
-                Some(Arc::new(Jwt::new(issuers, Audience::Cognito(authorizer.identity_validation.clone()), ttl > 0)))
+                let names: Vec<&str> = issuers.iter().map(|(issuer, _)| issuer.as_str()).collect();
+                let of = format!("{names:?} {:?} {:?}", text_of(jwks_file), authorizer.identity_validation);
+                let audience = Audience::Cognito(authorizer.identity_validation.clone());
+                Some(self.made(authorizer, &of, || Arc::new(Jwt::new(issuers, audience, remembers))))
             }
             AuthorizerKind::Jwt { issuer, audience, jwks_file } => {
                 let keys = match jwks_file {
                     Some(file) => self.file(file, problems)?,
                     None => self.authorizers.keys(&issuer.value, || KeySet::of_issuer(Arc::clone(&self.authorizers.client), &issuer.value)),
                 };
-                Some(Arc::new(Jwt::new(vec![(issuer.value.clone(), keys)], Audience::OneOf(audience.clone()), ttl > 0)))
+                let of = format!("{} {audience:?} {:?}", issuer.value, text_of(jwks_file));
+                let issuers = vec![(issuer.value.clone(), keys)];
+                Some(self.made(authorizer, &of, || Arc::new(Jwt::new(issuers, Audience::OneOf(audience.clone()), remembers))))
             }
         }
     }
 
     fn function(
         &self,
-        uri: &Spanned<String>,
-        simple_responses: bool,
-        ttl_seconds: u32,
+        authorizer: &Authorizer,
+        (uri, answers): (&Spanned<String>, Answers),
         with_variables: &dyn Fn(&Spanned<String>, &mut Problems) -> String,
         problems: &mut Problems,
     ) -> Option<Arc<dyn Authorize>> {
@@ -177,8 +226,10 @@ impl Place<'_> {
             problems.help("such as arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{function ARN}/invocations");
             return None;
         };
-        let function = Function { endpoint, region, name, arn_prefix: self.arn_prefix.into(), simple_responses };
-        Some(Arc::new(Lambda::new(Arc::clone(&self.authorizers.aws), function, ttl_seconds)))
+        let function = Function { endpoint, region, name, arn_prefix: self.arn_prefix.into(), answers };
+        let aws = Arc::clone(&self.authorizers.aws);
+        let of = format!("{function:?} {:?}", authorizer.identity_validation);
+        Some(self.made(authorizer, &of, || Arc::new(Lambda::new(aws, function, authorizer.result_ttl_seconds))))
     }
 
     /// A user pool's issuer, and where its keys are.
@@ -187,7 +238,8 @@ impl Place<'_> {
         let ["arn", _, "cognito-idp", region, _, pool] = parts.as_slice() else { return None };
         let pool = pool.strip_prefix("userpool/").filter(|pool| !pool.is_empty() && !pool.contains('/'))?;
         let (endpoint, _) = self.account.aws.endpoint("cognito-idp", region);
-        Some((format!("https://cognito-idp.{region}.amazonaws.com/{pool}"), format!("{endpoint}/{pool}/.well-known/jwks.json")))
+        let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+        Some((format!("https://cognito-idp.{region}.{domain}/{pool}"), format!("{endpoint}/{pool}/.well-known/jwks.json")))
     }
 
     fn file(&self, text: &Spanned<String>, problems: &mut Problems) -> Option<Arc<KeySet>> {
@@ -199,6 +251,10 @@ impl Place<'_> {
             }
         }
     }
+}
+
+fn text_of(file: &Option<Spanned<String>>) -> Option<&str> {
+    file.as_ref().map(|file| file.value.as_str())
 }
 
 /// Who may call a method.

@@ -76,7 +76,13 @@ impl Side<'_> {
         let Side { account, stage, deployed: (_, api), .. } = *self;
         let mut release = self.empty_release(shared);
         let arn_prefix = release.arn_prefix.clone();
-        let place = authorizers::Place { account, api, authorizers: shared.means.authorizers, arn_prefix: &arn_prefix };
+        let place = authorizers::Place {
+            account,
+            api,
+            authorizers: shared.means.authorizers,
+            arn_prefix: &arn_prefix,
+            stage: &release.facts.stage,
+        };
         let known = place.compile(&|text, problems| with_variables(text, &release, problems), problems);
         let all = stage.method_settings.get("*/*");
         for resource in &api.resources {

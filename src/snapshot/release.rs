@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 use indexmap::IndexMap;
 
-use super::authorizers::{Access, AuthorizerEvent};
+use super::authorizers::Access;
 use super::aws_call::AwsCall;
 use super::endpoint_uri::EndpointUri;
 use super::gateway_responses::GatewayResponses;
@@ -128,10 +128,7 @@ impl Operation {
     /// Whether serving it takes a signed call, of its endpoint or of a function that authorizes.
     #[must_use]
     pub fn calls_aws(&self) -> bool {
-        let asks_function = |access: &Access| {
-            matches!(access, Access::Authorizer(authorizer, _)
-                if matches!(authorizer.event, AuthorizerEvent::Token | AuthorizerEvent::Request))
-        };
+        let asks_function = |access: &Access| matches!(access, Access::Authorizer(authorizer, _) if authorizer.event.is_function());
         self.aws.as_ref().is_some_and(|call| !call.runs_here) || asks_function(&self.access)
     }
 }

@@ -1,11 +1,11 @@
 //! `Condition`: operators over keys (the IAM guide, `reference_policies_elements_condition_operators`).
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 
 use serde_json::Value;
 
-use super::{matches, texts};
+use super::pattern::{Pattern, Syntax};
+use super::{Key, texts};
 use crate::store::day;
 
 /// One operator on one key.
@@ -23,16 +23,20 @@ pub struct Condition {
 #[derive(Debug, Clone)]
 enum Test {
     Text {
-        wanted: Vec<Box<str>>,
+        wanted: Vec<Pattern>,
         any_case: bool,
-        wildcards: bool,
     },
+    Arn(Vec<Arn>),
     Number(Compare, Vec<f64>),
     Address(Vec<(IpAddr, u8)>),
     Boolean(Vec<bool>),
     /// `Null`: whether the key is absent.
     Absent(bool),
 }
+
+/// The six parts of an ARN, each compared by itself; anything else is compared as one text.
+#[derive(Debug, Clone)]
+struct Arn(Vec<Pattern>);
 
 #[derive(Debug, Clone, Copy)]
 enum Compare {
@@ -46,40 +50,46 @@ enum Compare {
 /// Reads a number or a moment.
 type Read = dyn Fn(&str) -> Option<f64>;
 
-/// Reads `Condition`.
-pub(super) fn conditions(value: &Value) -> Result<Vec<Condition>, String> {
+/// Reads `Condition`. `variables`: whether the document's version has them.
+pub(super) fn conditions(value: &Value, variables: bool) -> Result<Vec<Condition>, String> {
     let mut conditions = Vec::new();
     for (operator, keys) in value.as_object().ok_or("`Condition` is an object")? {
         for (key, values) in keys.as_object().ok_or_else(|| format!("`{operator}` holds keys with values"))? {
-            conditions.push(condition(operator, key, &texts(values)?)?);
+            conditions.push(condition(operator, key, &texts(values)?, variables)?);
         }
     }
     Ok(conditions)
 }
 
-fn condition(operator: &str, key: &str, values: &[String]) -> Result<Condition, String> {
+fn condition(operator: &str, key: &str, values: &[String], variables: bool) -> Result<Condition, String> {
     let unknown = || format!("`{operator}` is no condition operator that is known");
     // Every key here has one value at most, so that the set operators mean the same but for its absence.
-    let (name, all) = match (operator.strip_prefix("ForAllValues:"), operator.strip_prefix("ForAnyValue:")) {
-        (Some(name), _) => (name, true),
-        (_, Some(name)) => (name, false),
-        _ => (operator, false),
+    let (name, all, any) = match (operator.strip_prefix("ForAllValues:"), operator.strip_prefix("ForAnyValue:")) {
+        (Some(name), _) => (name, true, false),
+        (_, Some(name)) => (name, false, true),
+        _ => (operator, false, false),
     };
     let (name, if_exists) = name.strip_suffix("IfExists").map_or((name, false), |name| (name, true));
-    let text = |any_case, wildcards| Test::Text { wanted: values.iter().map(|value| value.as_str().into()).collect(), any_case, wildcards };
+    let text = |any_case, wildcards| -> Result<Test, String> {
+        let wanted = values.iter().map(|value| Pattern::parse(value, Syntax { wildcards, variables }));
+        Ok(Test::Text { wanted: wanted.collect::<Result<_, _>>()?, any_case })
+    };
+    let arn = || Ok::<_, String>(Test::Arn(values.iter().map(|value| Arn::parse(value, variables)).collect::<Result<_, _>>()?));
     let numbers = |compare: Compare, read: &Read| -> Result<Test, String> {
         let numbers = values.iter().map(|value| read(value).ok_or_else(|| format!("`{value}` is nothing that `{operator}` compares")));
         Ok(Test::Number(compare, numbers.collect::<Result<_, _>>()?))
     };
     let (test, negated) = match name {
-        "StringEquals" | "BinaryEquals" => (text(false, false), false),
-        "StringNotEquals" => (text(false, false), true),
-        "StringEqualsIgnoreCase" => (text(true, false), false),
-        "StringNotEqualsIgnoreCase" => (text(true, false), true),
-        "StringLike" | "ArnLike" | "ArnEquals" => (text(false, true), false),
-        "StringNotLike" | "ArnNotLike" | "ArnNotEquals" => (text(false, true), true),
+        "StringEquals" | "BinaryEquals" => (text(false, false)?, false),
+        "StringNotEquals" => (text(false, false)?, true),
+        "StringEqualsIgnoreCase" => (text(true, false)?, false),
+        "StringNotEqualsIgnoreCase" => (text(true, false)?, true),
+        "StringLike" => (text(false, true)?, false),
+        "StringNotLike" => (text(false, true)?, true),
+        "ArnLike" | "ArnEquals" => (arn()?, false),
+        "ArnNotLike" | "ArnNotEquals" => (arn()?, true),
         "Bool" => (Test::Boolean(values.iter().map(|value| boolean(value)).collect::<Result<_, _>>()?), false),
-        "Null" => (Test::Absent(boolean(values.first().ok_or_else(unknown)?)?), false),
+        "Null" if !if_exists => (Test::Absent(boolean(values.first().ok_or_else(unknown)?)?), false),
         "IpAddress" => (Test::Address(values.iter().map(|value| network(value)).collect::<Result<_, _>>()?), false),
         "NotIpAddress" => (Test::Address(values.iter().map(|value| network(value)).collect::<Result<_, _>>()?), true),
         _ => {
@@ -99,30 +109,27 @@ fn condition(operator: &str, key: &str, values: &[String]) -> Result<Condition, 
             }
         }
     };
-    Ok(Condition { key: key.to_ascii_lowercase().into(), test, negated, absent: if_exists || negated || all })
+    Ok(Condition { key: key.to_ascii_lowercase().into(), test, negated, absent: if_exists || all || (negated && !any) })
 }
 
 impl Condition {
     /// Whether it holds for the values that `key` gives.
-    pub(super) fn holds<'a>(&self, key: &dyn Fn(&str) -> Option<Cow<'a, str>>) -> bool {
+    pub(super) fn holds(&self, key: Key<'_, '_>) -> bool {
         let found = key(&self.key);
         if let Test::Absent(wanted) = self.test {
             return found.is_none() == wanted;
         }
         let Some(found) = found else { return self.absent };
-        self.test.holds(&found) != self.negated
+        self.test.holds(&found, key) != self.negated
     }
 }
 
 impl Test {
     /// A value that is not of the operator's kind fits nothing.
-    fn holds(&self, found: &str) -> bool {
+    fn holds(&self, found: &str, key: Key<'_, '_>) -> bool {
         match self {
-            Self::Text { wanted, any_case, wildcards } => wanted.iter().any(|wanted| match (any_case, wildcards) {
-                (_, true) => matches(wanted, found, false),
-                (true, _) => wanted.eq_ignore_ascii_case(found),
-                _ => **wanted == *found,
-            }),
+            Self::Text { wanted, any_case } => wanted.iter().any(|wanted| wanted.matches(found, *any_case, key)),
+            Self::Arn(wanted) => wanted.iter().any(|wanted| wanted.matches(found, key)),
             Self::Number(compare, wanted) => {
                 let number = found.parse().ok().or_else(|| moment(found));
                 number.is_some_and(|number: f64| {
@@ -145,6 +152,26 @@ impl Test {
     }
 }
 
+impl Arn {
+    fn parse(text: &str, variables: bool) -> Result<Self, String> {
+        let parts = parts(text).unwrap_or_else(|| vec![text]);
+        parts.into_iter().map(|part| Pattern::parse(part, Syntax { wildcards: true, variables })).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn matches(&self, found: &str, key: Key<'_, '_>) -> bool {
+        match self.0.as_slice() {
+            [whole] => whole.matches(found, false, key),
+            wanted => parts(found).is_some_and(|found| wanted.iter().zip(found).all(|(wanted, found)| wanted.matches(found, false, key))),
+        }
+    }
+}
+
+fn parts(arn: &str) -> Option<Vec<&str>> {
+    // A colon of a variable, as in `${aws:username}`, can only stand in the last part.
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    (parts.len() == 6).then_some(parts)
+}
+
 fn boolean(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "true" => Ok(true),
@@ -159,7 +186,12 @@ fn network(text: &str) -> Result<(IpAddr, u8), String> {
     let address: IpAddr = address.parse().map_err(|_| wrong())?;
     let longest = if address.is_ipv4() { 32 } else { 128 };
     let length = length.map_or(Ok(longest), |length| length.parse().map_err(|_| wrong()))?;
-    if length > longest { Err(wrong()) } else { Ok((address, length)) }
+    match (length > longest, address.to_canonical()) {
+        (true, _) => Err(wrong()),
+        // ::ffff:192.0.2.0/120 is 192.0.2.0/24: callers are compared by their IPv4 address.
+        (_, mapped @ IpAddr::V4(_)) if address.is_ipv6() && length >= 96 => Ok((mapped, length - 96)),
+        _ => Ok((address, length)),
+    }
 }
 
 fn contains((network, length): (IpAddr, u8), address: IpAddr) -> bool {
@@ -191,12 +223,14 @@ fn moment(text: &str) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use serde_json::json;
 
     use super::*;
 
     fn holds(operator: &str, values: Value, found: Option<&'static str>) -> bool {
-        let conditions = conditions(&json!({ operator: { "aws:Key": values } })).unwrap();
+        let conditions = conditions(&json!({ operator: { "aws:Key": values } }), true).unwrap();
         let key = |name: &str| (name == "aws:key").then_some(found).flatten().map(Cow::Borrowed);
         conditions.iter().all(|condition| condition.holds(&key))
     }
@@ -218,6 +252,12 @@ mod tests {
             ("IpAddress", json!("0.0.0.0/0"), "::ffff:192.0.2.1", true),
             ("NotIpAddress", json!("192.0.2.0/24"), "192.0.2.9", false),
             ("ArnLike", json!("arn:aws:iam::*:user/a?a"), "arn:aws:iam::1:user/ada", true),
+            ("ArnLike", json!("arn:aws:*:*:*:user/ada"), "arn:aws:s3:::x:user/ada", false),
+            ("ArnEquals", json!("*"), "arn:aws:iam::1:user/ada", true),
+            ("ArnNotEquals", json!("arn:aws:iam::2:*"), "arn:aws:iam::1:user/ada", true),
+            ("IpAddress", json!("::ffff:192.0.2.0/120"), "192.0.2.9", true),
+            ("IpAddress", json!("203.0.113.7/24"), "203.0.113.200", true),
+            ("StringLike", json!("${aws:Key}"), "a", true),
         ] {
             assert_eq!(holds(operator, values.clone(), Some(found)), expected, "{operator} {values} {found}");
         }
@@ -230,6 +270,8 @@ mod tests {
         assert!(holds("StringEqualsIfExists", json!("a"), None) && !holds("StringEqualsIfExists", json!("a"), Some("b")));
         assert!(holds("Null", json!("true"), None) && !holds("Null", json!("true"), Some("a")));
         assert!(holds("ForAllValues:StringEquals", json!("a"), None) && !holds("ForAnyValue:StringEquals", json!("a"), None));
+        assert!(!holds("ForAnyValue:StringNotEquals", json!("a"), None) && holds("ForAnyValue:StringNotEqualsIfExists", json!("a"), None));
+        assert!(conditions(&json!({"NullIfExists": {"aws:Key": "true"}}), true).is_err());
     }
 
     #[test]

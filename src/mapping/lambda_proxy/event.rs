@@ -37,6 +37,17 @@ pub struct Payload<'a> {
     pub is_binary: bool,
 }
 
+/// What the event of a REQUEST authorizer looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthorizerFormat {
+    /// As REST APIs send it.
+    Rest,
+    /// `authorizerPayloadFormatVersion: "1.0"`, as HTTP APIs send it.
+    V1,
+    /// `authorizerPayloadFormatVersion: "2.0"`.
+    V2,
+}
+
 /// Payload format 1.0 as REST APIs send it, without `version`.
 #[must_use]
 pub fn payload_1(event: &Event<'_>) -> Vec<u8> {
@@ -51,13 +62,33 @@ pub fn payload_1(event: &Event<'_>) -> Vec<u8> {
     out.finish()
 }
 
-/// The event of a REQUEST authorizer: the same without content.
+/// The event of a REQUEST authorizer: the same without content. `identity`: the values of its identity sources.
 #[must_use]
-pub fn authorizer_request(event: &Event<'_>, method_arn: &str) -> Vec<u8> {
+pub fn authorizer_request(event: &Event<'_>, method_arn: &str, identity: &[String], format: AuthorizerFormat) -> Vec<u8> {
     let mut out = Writer::new(1024);
-    out.member("type", "REQUEST");
-    out.member("methodArn", method_arn);
-    request_members(event, &mut out);
+    match format {
+        AuthorizerFormat::Rest => {
+            out.member("type", "REQUEST");
+            out.member("methodArn", method_arn);
+            request_members(event, &mut out);
+        }
+        AuthorizerFormat::V1 => {
+            let joined = identity.join(",");
+            out.member("version", "1.0");
+            out.member("type", "REQUEST");
+            out.member("methodArn", method_arn);
+            out.member("identitySource", &joined);
+            out.member("authorizationToken", &joined);
+            request_members(event, &mut out);
+        }
+        AuthorizerFormat::V2 => {
+            out.member("version", "2.0");
+            out.member("type", "REQUEST");
+            out.member("routeArn", method_arn);
+            out.member("identitySource", identity);
+            request_members_2(event, &mut out);
+        }
+    }
     out.finish()
 }
 
@@ -85,7 +116,13 @@ fn request_members(event: &Event<'_>, out: &mut Writer) {
             }
         }
         if let Some(authorizer) = &context.authorizer {
-            out.member("authorizer", &authorizer.0);
+            out.name("authorizer");
+            out.object(|out| {
+                authorizer.members.iter().for_each(|(name, value)| out.member(name, value));
+                if let Some(latency) = authorizer.integration_latency {
+                    out.member("integrationLatency", &u64::try_from(latency.as_millis()).unwrap_or(u64::MAX));
+                }
+            });
         }
     });
 }
@@ -132,11 +169,24 @@ fn identity(identity: &Identity, out: &mut Writer) {
 /// Payload format 2.0 (API Gateway's guide, `http-api-develop-integrations-lambda`): what is absent is left out.
 #[must_use]
 pub fn payload_2(event: &Event<'_>) -> Vec<u8> {
-    let Event { request, context, .. } = event;
     let mut out = Writer::new(1024 + event.payload.content.len() + event.payload.content.len() / 2);
+    out.member("version", "2.0");
+    request_members_2(event, &mut out);
+    if !event.payload.content.is_empty() {
+        if event.payload.is_binary {
+            out.member("body", &STANDARD.encode(event.payload.content));
+        } else {
+            out.member("body", &*String::from_utf8_lossy(event.payload.content));
+        }
+    }
+    out.member("isBase64Encoded", &(event.payload.is_binary && !event.payload.content.is_empty()));
+    out.finish()
+}
+
+fn request_members_2(event: &Event<'_>, out: &mut Writer) {
+    let Event { request, context, .. } = event;
     let route = context.resource.as_deref().map_or("", |resource| &*resource.path);
     let route_key = format!("{} {route}", request.request.http_method);
-    out.member("version", "2.0");
     out.member("routeKey", &route_key);
     out.member("rawPath", &*request.request.path);
     out.member("rawQueryString", request.request.query.as_deref().unwrap_or_default());
@@ -156,21 +206,12 @@ pub fn payload_2(event: &Event<'_>) -> Vec<u8> {
     }
     out.name("requestContext");
     out.object(|out| request_context_2(event, &route_key, out));
-    if !event.payload.content.is_empty() {
-        if event.payload.is_binary {
-            out.member("body", &STANDARD.encode(event.payload.content));
-        } else {
-            out.member("body", &*String::from_utf8_lossy(event.payload.content));
-        }
-    }
     if request.path_parameters.iter().next().is_some() {
         out.map_or_null("pathParameters", request.path_parameters.iter());
     }
-    out.member("isBase64Encoded", &(event.payload.is_binary && !event.payload.content.is_empty()));
     if !event.stage_variables.is_empty() {
         out.member("stageVariables", event.stage_variables);
     }
-    out.finish()
 }
 
 fn request_context_2(event: &Event<'_>, route_key: &str, out: &mut Writer) {
@@ -181,15 +222,16 @@ fn request_context_2(event: &Event<'_>, route_key: &str, out: &mut Writer) {
     if let Some(authorizer) = &context.authorizer {
         // A token's claims and a function's context have places of their own.
         out.name("authorizer");
-        out.object(|out| match authorizer.0.get("claims") {
-            Some(claims) => {
+        out.object(|out| {
+            if authorizer.is_token {
                 out.name("jwt");
                 out.object(|out| {
-                    out.member("claims", claims);
-                    out.member("scopes", &authorizer.0.get("scopes"));
+                    out.member("claims", &authorizer.members.get("claims"));
+                    out.member("scopes", &authorizer.members.get("scopes"));
                 });
+            } else {
+                out.member("lambda", &*authorizer.members);
             }
-            None => out.member("lambda", &authorizer.0),
         });
     }
     out.name("http");

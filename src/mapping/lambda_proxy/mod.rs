@@ -5,6 +5,6 @@ mod members;
 mod result;
 mod streamed;
 
-pub use event::{Event, Payload, authorizer_request, payload_1, payload_2};
+pub use event::{AuthorizerFormat, Event, Payload, authorizer_request, payload_1, payload_2};
 pub use result::{ProxyResult, result_1, result_2};
 pub use streamed::{Prelude, StreamedHead};

@@ -38,6 +38,8 @@ pub struct Invocation {
     pub payload: Bytes,
     /// How long the call may take.
     pub timeout: Duration,
+    /// The largest result, in bytes.
+    pub result_limit: usize,
 }
 
 /// What came of a call.
@@ -49,6 +51,8 @@ pub struct Invoked {
     pub function_error: bool,
     /// What the function returned.
     pub payload: Bytes,
+    /// From asking until the answer was whole.
+    pub latency: Duration,
 }
 
 /// A call of a function that runs here.
@@ -135,8 +139,13 @@ impl Aws {
                 invocation_type: invocation.invocation_type,
                 ..Local::new(&name, invocation.payload.clone(), invocation.timeout)
             };
+            let started = tokio::time::Instant::now();
             let Answer { status, function_error, payload, .. } = self.invoke_here(local).await?.answer;
-            return Ok(Invoked { status, function_error, payload });
+            if payload.len() > invocation.result_limit {
+                let detail = format!("the function answered more than {} bytes", invocation.result_limit);
+                return Err(Error::new(ErrorKind::TooLarge, name.into_owned(), detail));
+            }
+            return Ok(Invoked { status, function_error, payload, latency: started.elapsed() });
         }
         let mut fields = Fields::with_capacity(6);
         fields.append_text(FieldName::from_static("Host"), &invocation.endpoint.authority());
@@ -146,7 +155,7 @@ impl Aws {
             InvocationType::Event => "Event",
         };
         fields.append(FieldName::from_static("X-Amz-Invocation-Type"), HeaderValue::from_static(kind));
-        let request = EndpointRequest {
+        let mut request = EndpointRequest {
             path_and_query: format!("/2015-03-31/functions/{}/invocations", invocation.function),
             endpoint: invocation.endpoint,
             http_method: Method::POST,
@@ -155,8 +164,10 @@ impl Aws {
             timeout: invocation.timeout,
         };
         let signer = Signer { scope: Scope { service: "lambda".into(), region: invocation.region }, role: None };
-        let (response, _) = self.call(request, &signer).await?;
-        Ok(Invoked { status: response.status, function_error: response.fields.contains("x-amz-function-error"), payload: response.content })
+        self.sign(&mut request, &signer)?;
+        let (response, latency) = self.client.call_within(&request, invocation.result_limit).await?;
+        let function_error = response.fields.contains("x-amz-function-error");
+        Ok(Invoked { status: response.status, function_error, payload: response.content, latency })
     }
 }
 
