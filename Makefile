@@ -6,7 +6,7 @@ SOAK_REQUESTS ?= 5000000
 BENCH_OPTIONS ?=
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: run test moto functions setup check fmt clippy doc beside advisories bench microbench yardstick fuzz soak proof
+.PHONY: run test moto functions setup check fmt clippy doc beside advisories independent bench microbench yardstick fuzz soak proof
 
 run: setup functions
 	cargo build --release --locked
@@ -47,6 +47,13 @@ advisories:
 	@if ! cargo deny --version >/dev/null 2>&1; then echo "NOT CHECKED: cargo-deny is not installed (cargo install cargo-deny --locked)"; \
 	elif ! cargo deny fetch db; then echo "NOT CHECKED: the advisory database cannot be fetched"; cargo deny --offline check licenses bans sources; \
 	else cargo deny check; fi
+
+# Tokens and signatures that other libraries and the AWS CLI make, in an environment that this makes. Needs python3.
+independent:
+	cargo build --locked
+	python3 -m venv target/independent
+	target/independent/bin/pip install -q -r tests/independent/requirements.txt
+	target/independent/bin/python tests/independent/run.py target/debug/headgate
 
 # Whole gateways side by side, about four minutes: needs python3, wrk, nginx and openssl; HAProxy and Envoy take part where they are.
 # `make bench BENCH_OPTIONS="--scenarios S1 --rounds 15"`
