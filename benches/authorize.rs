@@ -93,7 +93,7 @@ fn pipeline(runtime: &tokio::runtime::Runtime) -> Pipeline {
         std::fs::write(directory.join(name), text).unwrap();
     }
     let client = Arc::new(Client::new());
-    let functions = Arc::new(Functions::new(directory.join("functions")));
+    let functions = Arc::new(Functions::new());
     let aws = Arc::new(Aws::new(Arc::clone(&client), functions, SystemTime::now));
     let backends = Backends::new(Arc::clone(&client), Arc::clone(&aws));
     let started = Instant::now();
