@@ -109,6 +109,7 @@ fn pipeline(runtime: &tokio::runtime::Runtime) -> Pipeline {
         quotas: &quotas,
         clock: &clock,
         caches: &caches,
+        api_keys: None,
         tracer: None,
         circuits: &circuits,
     };

@@ -11,6 +11,7 @@ use crate::apigateway::integration::{
     Integration, IntegrationResponse, PassthroughBehavior, RequestDestination, RequestParameter, Template,
 };
 use crate::document::Spanned;
+use crate::mapping::lambda_proxy::AuthorizerFormat;
 
 /// The changes, each with what it is, where (`method` or `name`), and the values before and after where there are any.
 #[must_use]
@@ -201,8 +202,16 @@ fn authorizer_facts(authorizer: &Authorizer) -> Value {
     let file = |file: &Option<Spanned<String>>| file.as_ref().map(|file| file.value.clone());
     let kind = match &authorizer.kind {
         AuthorizerKind::Token { uri } => json!({ "type": "TOKEN", "authorizerUri": uri.value }),
-        AuthorizerKind::Request { uri, simple_responses } => {
-            json!({ "type": "REQUEST", "authorizerUri": uri.value, "enableSimpleResponses": simple_responses })
+        AuthorizerKind::Request { uri, format, simple_responses } => {
+            let version = match format {
+                AuthorizerFormat::Rest => None,
+                AuthorizerFormat::V1 => Some("1.0"),
+                AuthorizerFormat::V2 => Some("2.0"),
+            };
+            json!({
+                "type": "REQUEST", "authorizerUri": uri.value, "authorizerPayloadFormatVersion": version,
+                "enableSimpleResponses": simple_responses,
+            })
         }
         AuthorizerKind::CognitoUserPools { provider_arns, jwks_file } => {
             json!({ "type": "COGNITO_USER_POOLS", "providerARNs": texts(provider_arns), "jwksFile": file(jwks_file) })
