@@ -131,10 +131,9 @@ impl Connection {
             tunnel(session, &mut stream, shutdown).await;
             return (false, received);
         }
-        let passed = self.pass_back(session, &mut stream, first, forward.content_limit, &mut received, &mut pace).await;
+        let passed = self.pass_back(session, stream, first, forward.content_limit, &mut received, &mut pace).await;
         exchange.context.response_length = *passed.as_ref().unwrap_or(&0);
         if passed.is_ok() && session.is_content_done() {
-            self.edge.client.release(stream);
             return (true, received);
         }
         match passed {
@@ -222,7 +221,7 @@ impl Connection {
     async fn pass_back(
         &self,
         session: &mut Session,
-        stream: &mut Stream,
+        mut stream: Stream,
         first: Option<Bytes>,
         limit: Option<u64>,
         received: &mut u64,
@@ -230,7 +229,7 @@ impl Connection {
     ) -> Result<u64, Unanswered> {
         let mut sent = 0;
         if let Some(piece) = first {
-            sent = pass(session, stream, piece, 0, limit).await?;
+            sent = pass(session, &stream, piece, 0, limit).await?;
         } else if !stream.has_more_at_hand() {
             // Nobody knows when content comes; the client need not wait for it to see the head.
             session.flush().await.map_err(|_| not_read())?;
@@ -241,20 +240,24 @@ impl Connection {
                 tokio::select! {
                     biased;
                     piece = stream.next() => match piece? {
-                        Some(piece) => sent += pass(session, stream, piece, sent, limit).await?,
+                        Some(piece) => sent += pass(session, &stream, piece, sent, limit).await?,
                         None => break,
                     },
                     piece = pace.next(session) => {
-                        sending = send_on(stream, piece.map_err(Unanswered::Client)?, limit, received).await?;
+                        sending = send_on(&mut stream, piece.map_err(Unanswered::Client)?, limit, received).await?;
                     }
                 }
                 continue;
             }
             let piece = tokio::time::timeout(PAUSE, stream.next()).await;
             match piece.map_err(|_| stream.refuse_as(ErrorKind::Timeout, &format!("nothing came for {} s", PAUSE.as_secs())))?? {
-                Some(piece) => sent += pass(session, stream, piece, sent, limit).await?,
+                Some(piece) => sent += pass(session, &stream, piece, sent, limit).await?,
                 None => break,
             }
+        }
+        // The origin is free for others before the client has what is left of its answer.
+        if session.is_content_done() {
+            self.edge.client.release(stream);
         }
         session.finish().await.map_err(|_| not_read())?;
         Ok(sent)
