@@ -64,7 +64,8 @@ fn an_old_client_gets_no_chunks() {
 fn a_client_that_goes_costs_nobody_anything() {
     let code = Files::new();
     let go = code.0.join("go");
-    let more = format!(", environment: {{variables: {{GO: \"{}\"}}}}", go.display());
+    // With room for one process only, no other one can take its place.
+    let more = format!(", reservedConcurrentExecutions: 1, environment: {{variables: {{GO: \"{}\"}}}}", go.display());
     let gateway = start(&one(&more).replace("timeout: 1", "timeout: 60"), &code);
     let pid = gateway.get("/prod/pid").text();
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", gateway.port)).unwrap();
