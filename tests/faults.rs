@@ -446,3 +446,54 @@ fn an_idle_connection_that_was_closed_costs_an_idempotent_request_nothing() {
         assert!(metrics.contains("headgate_endpoint_repeated_requests_total 1"), "{metrics}");
     }
 }
+
+/// A piece of a streamed response is there before the next one is sent: an event does not wait for another.
+#[test]
+fn a_streamed_piece_does_not_wait_for_the_next() {
+    for (framing, piece, end) in [("Transfer-Encoding: chunked", "6\r\nhello\n\r\n", "0\r\n\r\n"), ("Content-Length: 7", "hello\n", "!")] {
+        let (seen, client_has_it) = std::sync::mpsc::channel::<()>();
+        let client_has_it = std::sync::Mutex::new(client_has_it);
+        let origin = Origin::start(move |asked| {
+            asked.send(format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n{piece}"));
+            // Without the client's word the rest is never sent, and the client's read times out.
+            client_has_it.lock().unwrap().recv().is_ok() && asked.send(end)
+        });
+        let gateway = start(api("http", origin.port));
+        let mut stream = TcpStream::connect(("127.0.0.1", gateway.port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.write_all(b"GET /s/streamed/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = Vec::new();
+        while !answer.windows(6).any(|bytes| bytes == b"hello\n") {
+            let mut piece = [0; 4096];
+            let count = stream.read(&mut piece).unwrap();
+            assert!(count > 0, "{}", String::from_utf8_lossy(&answer));
+            answer.extend_from_slice(&piece[..count]);
+        }
+        seen.send(()).unwrap();
+        stream.read_to_end(&mut answer).unwrap();
+        assert!(String::from_utf8_lossy(&answer).ends_with(end), "{framing}");
+    }
+}
+
+/// What is no whole handshake is no upgrade: bytes behind it are the next request, never the origin's to read.
+#[test]
+fn only_a_whole_handshake_leaves_http() {
+    for head in [
+        "GET /s/streamed/x HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n",
+        "GET /s/streamed/x HTTP/1.0\r\nHost: a\r\nConnection: upgrade, keep-alive\r\nUpgrade: websocket\r\n\r\n",
+        "POST /s/streamed/x HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 2\r\n\r\nok",
+    ] {
+        let origin = Origin::start(|asked| {
+            let asks = asked.head.to_ascii_lowercase().contains("upgrade");
+            asked.send(if asks { "HTTP/1.1 101 Switching Protocols\r\n\r\n" } else { "HTTP/1.1 204 No Content\r\n\r\n" })
+        });
+        let gateway = start(api("http", origin.port));
+        let mut stream = TcpStream::connect(("127.0.0.1", gateway.port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let next = "GET /s/streamed/next HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        stream.write_all(format!("{head}{next}").as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(!answer.contains(" 101 ") && answer.matches("HTTP/1.1 204").count() == 2, "{head}{answer}");
+    }
+}

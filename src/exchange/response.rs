@@ -89,6 +89,6 @@ impl ResponseOverride {
             Value::String(text) => text.trim().parse().ok()?,
             _ => return None,
         };
-        u16::try_from(code).ok().filter(|code| (100..=599).contains(code))
+        u16::try_from(code).ok().filter(|code| (200..=599).contains(code))
     }
 }

@@ -28,6 +28,15 @@ impl Incoming {
         if length == 0 { Self::Done } else { Self::Length(length) }
     }
 
+    /// Whether more content, or the end, can be taken from what is there already.
+    pub(super) fn is_at_hand(&self, input: &[u8]) -> bool {
+        match self {
+            Self::Done => true,
+            Self::Length(_) | Self::Close => !input.is_empty(),
+            Self::Chunked(state) => state.is_at_hand(input),
+        }
+    }
+
     /// The next piece; nothing at the end. May be dropped and asked again.
     pub(super) async fn next<S: AsyncRead + Unpin>(&mut self, input: &mut BytesMut, stream: &mut S) -> Result<Option<Bytes>, Broken> {
         loop {
@@ -51,9 +60,10 @@ impl Incoming {
                     if !input.is_empty() {
                         return Ok(Some(input.split().freeze()));
                     }
-                    match fill(input, stream, PIECE).await {
-                        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => *self = Self::Done,
-                        other => other?,
+                    // An error is no end, TLS that breaks off without saying so among them.
+                    input.reserve(PIECE);
+                    if stream.read_buf(input).await? == 0 {
+                        *self = Self::Done;
                     }
                 }
             }

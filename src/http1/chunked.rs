@@ -51,6 +51,21 @@ impl Chunked {
         Self { state: State::Size, extensions: 0 }
     }
 
+    /// Whether [`Self::step`] would give content or the end without more bytes.
+    pub(super) fn is_at_hand(&self, input: &[u8]) -> bool {
+        let rest = match self.state {
+            State::Done => return true,
+            State::Data(_) => return !input.is_empty(),
+            State::Trailers(_) => return input.starts_with(b"\r\n"),
+            State::DataEnd => input.get(2..).unwrap_or_default(),
+            State::Size => input,
+        };
+        let Some(end) = rest.iter().take(SIZE_LINE).position(|&byte| byte == b'\n') else { return false };
+        let (line, behind) = rest.split_at(end + 1);
+        let is_last = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).all(|&byte| byte == b'0');
+        if is_last { behind.starts_with(b"\r\n") } else { !behind.is_empty() }
+    }
+
     /// Takes from `input` what can be taken.
     pub(super) fn step(&mut self, input: &mut BytesMut) -> Result<Step, Broken> {
         loop {
@@ -155,6 +170,25 @@ mod tests {
         for by in 1..text.len() {
             assert_eq!(read(text, by), Some((b"hello, you all!".to_vec(), true)), "{by}");
         }
+    }
+
+    #[test]
+    fn what_is_at_hand_is_content_or_the_end_and_not_only_framing() {
+        let (mut state, mut input) = (Chunked::new(), BytesMut::from(&b"5\r\nhello\r\n"[..]));
+        assert!(state.is_at_hand(&input));
+        assert_eq!(state.step(&mut input).unwrap(), Step::Piece(Bytes::from_static(b"hello")));
+        assert!(!state.is_at_hand(&input), "the line end that closes a chunk is nothing to wait for");
+        input.extend_from_slice(b"3\r\n");
+        assert!(!state.is_at_hand(&input));
+        input.extend_from_slice(b"y");
+        assert!(state.is_at_hand(&input));
+        assert_eq!(state.step(&mut input).unwrap(), Step::Piece(Bytes::from_static(b"y")));
+        input.extend_from_slice(b"ou\r\n0\r\n");
+        assert_eq!(state.step(&mut input).unwrap(), Step::Piece(Bytes::from_static(b"ou")));
+        assert!(!state.is_at_hand(&input));
+        input.extend_from_slice(b"\r\n");
+        assert!(state.is_at_hand(&input));
+        assert_eq!(state.step(&mut input).unwrap(), Step::End);
     }
 
     #[test]

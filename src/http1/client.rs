@@ -49,8 +49,6 @@ enum Outgoing {
     Done,
     /// The origin takes no more; it may have answered all the same.
     Broken,
-    /// Unframed, after an upgrade.
-    Tunnel,
 }
 
 impl<S> Connection<S> {
@@ -81,8 +79,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
 
     /// The same with the wish to leave HTTP.
     #[must_use]
-    pub fn with_upgrade(self) -> Self {
-        Self { asks_upgrade: true, ..self }
+    pub fn with_upgrade(self, asked: bool) -> Self {
+        Self { asks_upgrade: asked, ..self }
     }
 
     /// Sends a piece of content. That the origin takes no more is no error yet: it may have answered.
@@ -99,7 +97,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
                 head::write_hexadecimal(content.len(), &mut self.out);
                 self.out.extend_from_slice(b"\r\n");
             }
-            Outgoing::Tunnel => {}
             Outgoing::Done | Outgoing::Broken => return Ok(()),
         }
         let end: &[u8] = if self.outgoing == Outgoing::Chunked { b"\r\n" } else { b"" };
@@ -114,7 +111,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
                 Err(error) => Err(error),
             }
         };
-        self.sent(sent)
+        self.sent(sent);
+        Ok(())
     }
 
     /// Says that no more content follows.
@@ -129,21 +127,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
                 self.out.extend_from_slice(b"0\r\n\r\n");
                 self.outgoing = Outgoing::Done;
             }
-            Outgoing::Done | Outgoing::Broken | Outgoing::Tunnel => {}
+            Outgoing::Done | Outgoing::Broken => {}
         }
         let flushed = self.flush().await;
-        self.sent(flushed)
+        self.sent(flushed);
+        Ok(())
     }
 
-    fn sent(&mut self, result: io::Result<()>) -> Result<(), Broken> {
-        match result {
-            Ok(()) => Ok(()),
-            Err(error) if self.outgoing == Outgoing::Tunnel => Err(error.into()),
-            Err(_) => {
-                self.out.clear();
-                self.outgoing = Outgoing::Broken;
-                Ok(())
-            }
+    fn sent(&mut self, result: io::Result<()>) {
+        if result.is_err() {
+            self.out.clear();
+            self.outgoing = Outgoing::Broken;
         }
     }
 
@@ -163,7 +157,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
     pub async fn head(&mut self) -> Result<ResponseHead, (Broken, bool)> {
         if self.out.has_remaining() {
             let flushed = self.flush().await;
-            self.sent(flushed).map_err(|broken| (broken, false))?;
+            self.sent(flushed);
         }
         loop {
             match head::end(&self.connection.input, self.searched) {
@@ -227,13 +221,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
     /// Whether more of the content is there without waiting.
     #[must_use]
     pub fn has_more_at_hand(&self) -> bool {
-        self.incoming == Incoming::Done || !self.connection.input.is_empty()
+        self.incoming.is_at_hand(&self.connection.input)
     }
 
-    /// From here on both directions are unframed.
-    pub const fn upgrade(&mut self) {
-        self.outgoing = Outgoing::Tunnel;
-        self.incoming = Incoming::Close;
+    /// The connection after a 101: from here on both directions are unframed. With it, what was read of it already.
+    #[must_use]
+    pub fn into_tunnel(self) -> (S, BytesMut) {
+        (self.connection.stream, self.connection.input)
     }
 
     /// The connection, if it can take another request: all was sent, all was read, and nothing came beyond it.

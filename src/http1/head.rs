@@ -194,7 +194,7 @@ impl Wrong {
 
 /// The fields as slices of what was read, and what they say of content and connection.
 fn fields(bytes: &Bytes, lines: &[httparse::Header<'_>], minor_version: u8) -> Result<(Fields, ContentEnd, bool), Wrong> {
-    let (mut content_end, mut keep_alive) = (ContentEnd::Unsaid, minor_version == 1);
+    let (mut content_end, mut keep_alive, mut close) = (ContentEnd::Unsaid, minor_version == 1, false);
     // A gateway adds some of its own.
     let mut fields = Fields::with_capacity(lines.len() + 4);
     for line in lines {
@@ -203,12 +203,15 @@ fn fields(bytes: &Bytes, lines: &[httparse::Header<'_>], minor_version: u8) -> R
         match line.name.len() {
             14 if name.is("content-length") => content_end = length(content_end, line.value)?,
             17 if name.is("transfer-encoding") => content_end = coding(content_end, line.value, minor_version)?,
-            10 if name.is("connection") => keep_alive = connection(keep_alive, line.value),
+            10 if name.is("connection") => {
+                keep_alive |= has_option(line.value, b"keep-alive");
+                close |= has_option(line.value, b"close");
+            }
             _ => {}
         }
         fields.append(name, value);
     }
-    Ok((fields, content_end, keep_alive))
+    Ok((fields, content_end, keep_alive && !close))
 }
 
 /// One length, in digits.
@@ -231,15 +234,9 @@ fn coding(so_far: ContentEnd, value: &[u8], minor_version: u8) -> Result<Content
     }
 }
 
-fn connection(so_far: bool, value: &[u8]) -> bool {
-    let mut keep_alive = so_far;
-    for option in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
-        if option.eq_ignore_ascii_case(b"close") {
-            return false;
-        }
-        keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
-    }
-    keep_alive
+/// Whether a `Connection` line has an option (RFC 9110, section 7.6.1).
+fn has_option(value: &[u8], option: &[u8]) -> bool {
+    value.split(|&byte| byte == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(option))
 }
 
 #[cfg(test)]
@@ -260,6 +257,7 @@ mod tests {
         assert_eq!(head("HTTP/1.0 200 OK\r\n\r\n"), Ok((200, ContentEnd::Unsaid, false)));
         assert_eq!(head("HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 0\r\n\r\n"), Ok((200, ContentEnd::Length(0), true)));
         assert_eq!(head("HTTP/1.1 200 OK\r\nConnection: x, close\r\n\r\n"), Ok((200, ContentEnd::Unsaid, false)));
+        assert_eq!(head("HTTP/1.1 200 OK\r\nConnection: close\r\nConnection: keep-alive\r\n\r\n"), Ok((200, ContentEnd::Unsaid, false)));
         for wrong in [
             "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",

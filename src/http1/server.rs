@@ -67,7 +67,6 @@ pub struct Session<S> {
     keep_alive: bool,
     is_head: bool,
     minor_version: u8,
-    content_timeout: Duration,
 }
 
 /// Why there is no further request.
@@ -96,13 +95,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             keep_alive: true,
             is_head: false,
             minor_version: 1,
-            content_timeout: CONTENT,
         }
-    }
-
-    /// How long content may bring nothing; 30 s unless this is called.
-    pub const fn set_content_timeout(&mut self, timeout: Duration) {
-        self.content_timeout = timeout;
     }
 
     /// Whether bytes of a request have come that was not read yet.
@@ -120,7 +113,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             // RFC 9112, section 2.2: empty lines before a request are nothing.
             while self.input.starts_with(b"\r\n") {
                 self.input.advance(2);
-                self.searched = 0;
+                (self.searched, self.head_since) = (0, None);
             }
             let end = head::end(&self.input, self.searched);
             if end.unwrap_or(self.input.len()) > head::LARGEST {
@@ -186,7 +179,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// # Errors
     /// When it breaks off, breaks the rules of its coding, or brings nothing for 30 s, which is [`io::ErrorKind::TimedOut`].
     pub async fn read_content(&mut self) -> Result<Option<Bytes>, Broken> {
-        let read = timeout(self.content_timeout, self.incoming.next(&mut self.input, &mut self.stream)).await;
+        let read = timeout(CONTENT, self.incoming.next(&mut self.input, &mut self.stream)).await;
         let read = read.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
         if read.is_err() {
             // Where this request ends nobody knows, so nothing behind it can be read.
@@ -217,7 +210,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let switched = status == 101;
         // HTTP/1.0 knows no chunks.
         let close = framing == Framing::Chunked && self.minor_version == 0;
-        self.keep_alive &= !close && !switched;
+        // Behind a status that is not final the client goes on to wait for one.
+        self.keep_alive &= !close && status >= 200;
         self.outgoing = match framing {
             _ if switched => Outgoing::Close,
             _ if self.is_head => Outgoing::Done,
@@ -316,6 +310,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     #[must_use]
     pub fn is_reusable(&self) -> bool {
         self.keep_alive && self.incoming == Incoming::Done && self.outgoing == Outgoing::Done
+    }
+
+    /// The connection after it has left HTTP, with what was read of it already; `stand_in` takes its place here.
+    pub fn detach(&mut self, stand_in: S) -> (S, BytesMut) {
+        (std::mem::replace(&mut self.stream, stand_in), std::mem::take(&mut self.input))
     }
 
     /// Ends a connection whose response is complete: a client that is still sending gets to read it before the connection is gone.

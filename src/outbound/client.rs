@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::Method;
 use pingora::connectors::{ConnectorOptions, TransportConnector};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::error::{Error, ErrorKind};
@@ -171,7 +172,7 @@ impl Client {
         // A host may have several addresses, and not all of them need be served.
         for attempt in 1.. {
             let chosen = self.origins.choose(&request.endpoint, deadline).await?;
-            if let Some(connection) = self.pool.take(chosen.peer.key, !repeatable(request)) {
+            if let Some(connection) = self.pool.take(chosen.peer.key, !repeatable(request) || content_length != Some(0)) {
                 return begin(request, content_length, connection, chosen, true);
             }
             let is_last = attempt >= chosen.addresses.min(ADDRESSES);
@@ -244,10 +245,10 @@ pub(crate) fn repeatable(request: &EndpointRequest) -> bool {
 }
 
 impl Stream {
-    /// Asks the origin to leave HTTP after a 101.
+    /// Whether the request asks the origin to leave HTTP, which it does by a 101.
     #[must_use]
-    pub fn with_upgrade(self) -> Self {
-        Self { exchange: self.exchange.with_upgrade(), ..self }
+    pub fn with_upgrade(self, asked: bool) -> Self {
+        Self { exchange: self.exchange.with_upgrade(asked), ..self }
     }
 
     /// Who answers.
@@ -318,9 +319,10 @@ impl Stream {
         self.exchange.has_more_at_hand()
     }
 
-    /// Lets content pass unframed from here on.
-    pub const fn upgrade(&mut self) {
-        self.exchange.upgrade();
+    /// The connection after a 101, with what was read of it already.
+    #[must_use]
+    pub fn into_tunnel(self) -> (impl AsyncRead + AsyncWrite + Unpin + Send, BytesMut) {
+        self.exchange.into_tunnel()
     }
 
     async fn content(&mut self, limit: usize) -> Result<Bytes, Error> {

@@ -21,8 +21,8 @@ use crate::pipeline::{Exchange, response_too_large};
 
 const CONNECTION: FieldName = FieldName::from_static("Connection");
 const UPGRADE: FieldName = FieldName::from_static("Upgrade");
-/// A connection that left HTTP may be silent for this long.
-const SILENCE: Duration = Duration::from_secs(600);
+/// An origin that answers already takes what still comes of the request within this time.
+const TAKEN: Duration = Duration::from_secs(30);
 /// An origin that has begun its response may pause for this long.
 const PAUSE: Duration = Duration::from_secs(300);
 
@@ -102,7 +102,7 @@ impl Connection {
             Ok(opened) => begun(opened).await,
             Err(unanswered) => Err(unanswered),
         };
-        let ((mut stream, head), first) = match begun {
+        let ((stream, head), first) = match begun {
             Ok(begun) => begun,
             Err(unanswered) => {
                 session.close();
@@ -116,7 +116,7 @@ impl Connection {
         };
         exchange.context.integration.latency = Some(asked.elapsed());
         let switched = head.status == 101;
-        let framing = framing(&head, exchange.context.http_method == Method::HEAD);
+        let framing = framing(&head, &exchange.context.http_method, &forward.request.http_method);
         let upgraded_fields = switched.then(|| head.fields.clone());
         let mut response = self.edge.pipeline.forwarded(exchange, head);
         if let Some(fields) = upgraded_fields {
@@ -126,9 +126,11 @@ impl Connection {
             return (false, received);
         }
         if switched {
-            stream.upgrade();
-            let _ = session.flush().await;
-            tunnel(session, &mut stream, shutdown).await;
+            if session.flush().await.is_ok()
+                && let Some(client) = session.detach()
+            {
+                super::tunnel::tunnel(client, stream.into_tunnel(), shutdown).await;
+            }
             return (false, received);
         }
         let passed = self.pass_back(session, stream, first, forward.content_limit, &mut received, &mut pace).await;
@@ -172,9 +174,7 @@ impl Connection {
         }
         let mut stream = progress.within(request, async { Ok(client.open(request, length, progress.deadline).await?) }).await?;
         progress.origin = Some(stream.address());
-        if wishes.upgrade.is_some() {
-            stream = stream.with_upgrade();
-        }
+        stream = stream.with_upgrade(wishes.upgrade.is_some());
         if length == Some(0) {
             let answered = async {
                 stream.finish().await?;
@@ -187,6 +187,7 @@ impl Connection {
                     let mut stream =
                         progress.within(request, async { Ok(client.reopen(request, length, progress.deadline).await?) }).await?;
                     progress.origin = Some(stream.address());
+                    stream = stream.with_upgrade(wishes.upgrade.is_some());
                     let answered = async {
                         stream.finish().await?;
                         Ok::<_, Unanswered>(stream.head().await.map_err(|(error, _)| error)?)
@@ -244,7 +245,14 @@ impl Connection {
                         None => break,
                     },
                     piece = pace.next(session) => {
-                        sending = send_on(&mut stream, piece.map_err(Unanswered::Client)?, limit, received).await?;
+                        let piece = piece.map_err(Unanswered::Client)?;
+                        sending = match tokio::time::timeout(TAKEN, send_on(&mut stream, piece, limit, received)).await {
+                            Ok(sent_on) => sent_on?,
+                            Err(_) => {
+                                let detail = format!("nothing of the content was taken for {} s", TAKEN.as_secs());
+                                return Err(stream.refuse_as(ErrorKind::Timeout, &detail).into());
+                            }
+                        };
                     }
                 }
                 continue;
@@ -330,10 +338,13 @@ async fn send_on(stream: &mut Stream, piece: Option<Bytes>, limit: Option<u64>, 
     }
 }
 
-fn framing(head: &EndpointResponse, is_head: bool) -> Framing {
+/// `http_method` is the client's, `asked` the endpoint's: what answers HEAD has no content, whatever its length says.
+fn framing(head: &EndpointResponse, http_method: &Method, asked: &Method) -> Framing {
+    let (is_head, asked_for_head) = (http_method == Method::HEAD, asked == Method::HEAD);
     let length = head.fields.text("content-length").and_then(|text| text.parse().ok());
     match (head.status, length) {
         (100..=199 | 204 | 304, _) => Framing::None,
+        _ if asked_for_head && !is_head => Framing::Length(0),
         (_, Some(length)) => Framing::Length(length),
         _ if is_head => Framing::None,
         _ => Framing::Chunked,
@@ -345,25 +356,5 @@ fn switching(response: &mut Response, fields: &crate::exchange::Fields) {
     response.fields.append(CONNECTION, HeaderValue::from_static("Upgrade"));
     if let Some(value) = fields.last("upgrade") {
         response.fields.append(UPGRADE, value.clone());
-    }
-}
-
-/// Bytes both ways until one side ends or the process does.
-async fn tunnel(session: &mut Session, stream: &mut Stream, shutdown: &ShutdownWatch) {
-    let mut stopping = shutdown.clone();
-    // The limit for content does not fit a connection that may be silent for long.
-    session.set_content_timeout(SILENCE);
-    loop {
-        tokio::select! {
-            piece = session.read_content() => match piece {
-                Ok(Some(piece)) if stream.send(&piece).await.is_ok() => {}
-                _ => return,
-            },
-            piece = stream.next() => match piece {
-                Ok(Some(piece)) => if write(session, stream, piece).await.is_none() { return },
-                _ => return,
-            },
-            changed = stopping.changed() => if changed.is_err() { return },
-        }
     }
 }

@@ -135,6 +135,10 @@ fn host(head: &Head, authority: Option<&str>) -> Result<Box<str>, Refused> {
     if named.next().is_some() || authority.zip(field).is_some_and(|(authority, field)| !authority.eq_ignore_ascii_case(field)) {
         return Err(BAD);
     }
+    // RFC 9112, section 3.2: the field is there even where the target has an authority.
+    if field.is_none() && head.version == Version::HTTP_11 {
+        return Err(BAD);
+    }
     // HTTP/1.0 need not name one.
     let Some(text) = authority.or(field) else { return if head.version == Version::HTTP_10 { Ok("".into()) } else { Err(BAD) } };
     without_port(text).map(|host| host.to_ascii_lowercase().into()).ok_or(BAD)
@@ -245,6 +249,7 @@ mod tests {
         }
         assert_eq!(status("GET", "http://a/x", &[HOST]), 200);
         assert_eq!(status("GET", "http://b/x", &[HOST]), 400);
+        assert_eq!(status("GET", "http://a/x", &[]), 400);
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod session;
 mod socket;
 mod stream;
 mod tls;
+mod tunnel;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};

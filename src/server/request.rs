@@ -40,8 +40,20 @@ pub(super) struct Wishes {
 impl Wishes {
     fn of(head: &Head) -> Self {
         let expects = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
-        let upgrade = head.fields.last("upgrade").filter(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
+        let upgrade = head.fields.last("upgrade").filter(|_| Self::may_upgrade(head));
         Self { expects_continue: head.fields.last("expect").is_some_and(expects), upgrade: upgrade.cloned() }
+    }
+
+    /// To WebSocket, by the whole of its handshake (RFC 9110, section 7.8; RFC 6455, section 4.1): what another reader would not take for one
+    /// must not turn what follows into bytes that nobody reads.
+    fn may_upgrade(head: &Head) -> bool {
+        let options = head.fields.all("connection").flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+        let has_content = head.fields.contains("transfer-encoding") || head.fields.last("content-length").is_some_and(|value| value != "0");
+        head.version == http::Version::HTTP_11
+            && head.http_method == http::Method::GET
+            && !has_content
+            && head.fields.last("upgrade").is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+            && options.map(<[u8]>::trim_ascii).any(|option| option.eq_ignore_ascii_case(b"upgrade"))
     }
 }
 

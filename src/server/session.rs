@@ -1,9 +1,8 @@
 //! One request's way in and its response's way out, whichever HTTP the client speaks: HTTP/1.1 by `http1`, HTTP/2 by Pingora.
 
 use std::io;
-use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::Method;
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::date::get_cached_date;
@@ -156,6 +155,14 @@ impl Session {
         }
     }
 
+    /// The connection after it has left HTTP, with what was read of it already. Only HTTP/1.1 can leave.
+    pub(super) fn detach(&mut self) -> Option<(Box<dyn Io>, BytesMut)> {
+        match self {
+            Self::Http1(session) => Some(session.detach(Box::new(tokio::io::empty()))),
+            Self::Http2(_) => None,
+        }
+    }
+
     /// Whether the connection can take another request.
     pub(super) fn is_reusable(&self) -> bool {
         matches!(self, Self::Http1(session) if session.is_reusable())
@@ -177,14 +184,6 @@ impl Session {
                 session.close();
             }
             Self::Http2(session) => session.shutdown().await,
-        }
-    }
-
-    /// How long content may bring nothing.
-    pub(super) fn set_content_timeout(&mut self, timeout: Duration) {
-        match self {
-            Self::Http1(session) => session.set_content_timeout(timeout),
-            Self::Http2(session) => session.set_read_timeout(Some(timeout)),
         }
     }
 }

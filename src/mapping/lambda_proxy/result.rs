@@ -99,7 +99,7 @@ pub(super) fn status(value: Option<&Value>) -> Result<u16, Failure> {
         Some(Value::String(text)) => text.parse().ok(),
         Some(_) => None,
     };
-    code.and_then(|code| u16::try_from(code).ok()).filter(|code| (100..=999).contains(code)).ok_or_else(|| malformed("the status is none"))
+    code.and_then(|code| u16::try_from(code).ok()).filter(|code| (200..=999).contains(code)).ok_or_else(|| malformed("the status is none"))
 }
 
 fn is_base64(value: Option<&Value>) -> Result<bool, Failure> {
