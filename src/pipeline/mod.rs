@@ -83,7 +83,7 @@ pub enum Next {
     Respond(Response),
     /// Pass both contents on as they arrive.
     Forward(Forward),
-    /// Read the content, at most so many bytes of it, and call [`Pipeline::complete`].
+    /// Read the content, at most so many bytes of it, and call [`Pipeline::reply`].
     Content {
         /// In bytes.
         limit: u64,
