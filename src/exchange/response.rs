@@ -74,7 +74,7 @@ pub struct RequestOverride {
 pub struct ResponseOverride {
     /// Fields that replace mapped ones.
     pub header: IndexMap<String, Value>,
-    /// The status code, if it is a number from 100 to 599; anything else is ignored.
+    /// The status code, if it is a number from 200 to 599; anything else is ignored.
     pub status: Option<Value>,
     /// Names that mean nothing to the gateway but are kept for the response's template.
     pub other: IndexMap<String, Value>,
