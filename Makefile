@@ -83,6 +83,6 @@ moto: setup
 soak:
 	SOAK_REQUESTS=$(SOAK_REQUESTS) cargo test --release --locked --test soak -- --ignored --nocapture
 
-# Everything that the project can prove about itself, each with its figure.
+# Everything that the project can prove about itself, each with its figure; RUNNERS names a folder of suites that are kept elsewhere.
 proof:
 	@./.ci/proof

@@ -328,10 +328,10 @@ def headgate(work: Work, kind: str, port: int) -> Launch | None:
         "apis": [{"id": "load", "definition": "api.json", "stages": [stage]}],
     }
     if kind in ("keys", "all"):
-        plan = {"id": "plan", "name": "plan", "throttle": {"rateLimit": 1_000_000, "burstLimit": 1_000_000}}
+        # No other peer has a quota.
+        plan = {"id": "plan", "name": "plan", "quota": {"limit": 2_000_000_000, "period": "MONTH"}}
+        plan["throttle"] = {"rateLimit": 1_000_000, "burstLimit": 1_000_000}
         plan["apiStages"] = [{"apiId": "load", "stage": "v1"}]
-        if kind == "all":
-            plan["quota"] = {"limit": 2_000_000_000, "period": "MONTH"}
         configuration["usagePlans"] = [plan]
         configuration["apiKeys"] = [
             {"id": f"k{number}", "name": f"k{number}", "value": key, "enabled": True, "usagePlanIds": ["plan"]} for number, key in enumerate(KEYS)
@@ -341,5 +341,12 @@ def headgate(work: Work, kind: str, port: int) -> Launch | None:
     return Launch([built("HEADGATE", HERE / "../../target/release/headgate"), "run", "--config", path])
 
 
+def headgate_off(work: Work, kind: str, port: int) -> Launch | None:
+    """The same requests with nothing on: what keys and limits cost."""
+    return headgate(work, "proxy", port) if kind == "keys" else None
+
+
 YARDSTICK = "pingora-raw"
-PEERS = {YARDSTICK: pingora_raw, "headgate": headgate, "nginx": nginx, "haproxy": haproxy, "envoy": envoy}
+# What passes everything on, whatever the scenario.
+OPEN = (YARDSTICK, "headgate-off")
+PEERS = {YARDSTICK: pingora_raw, "headgate": headgate, "headgate-off": headgate_off, "nginx": nginx, "haproxy": haproxy, "envoy": envoy}
