@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use support::backend::Backend;
 use support::gateway::Gateway;
+use support::pki::Authority;
 
 const GATEWAY: &str = "listeners: [{address: '127.0.0.1:${GATEWAY_PORT}'}]\nadmin: {address: '127.0.0.1:${ADMIN_PORT}'}\n";
 const APIS: &str = "apis: [{id: a, definition: api.yaml, stages: [{stageName: s, variables: {link: shop, missing: none}}]}]\n";
@@ -109,6 +110,39 @@ fn a_target_that_is_not_well_is_left_out_until_it_is() {
     one.well.store(true, Ordering::SeqCst);
     eventually("both are asked again", both);
     assert!(two.asked.load(Ordering::SeqCst) > 0);
+}
+
+#[test]
+fn an_endpoint_over_tls_shows_a_certificate_that_is_trusted_and_is_its_own() {
+    let authority = Authority::new("Test CA");
+    authority.server("endpoint", &["localhost"]);
+    let listener = "listeners: [{address: '127.0.0.1:${GATEWAY_PORT}', tls: {certificate: endpoint.pem, privateKey: endpoint.key}}]\nadmin: {address: '127.0.0.1:${ADMIN_PORT}'}\n";
+    let fixed = "openapi: 3.0.1\npaths:\n  /x:\n    get:\n      responses: {'200': {description: ok}}\n      x-amazon-apigateway-integration:\n        type: mock\n        requestTemplates: {application/json: '{\"statusCode\": 200}'}\n        responses: {default: {statusCode: '200', responseTemplates: {application/json: \"from the endpoint\"}}}\n";
+    let mut files = authority.files(&["endpoint.pem", "endpoint.key"]);
+    files.extend([("gateway.yaml".to_owned(), format!("{listener}{APIS}")), ("api.yaml".to_owned(), fixed.to_owned())]);
+    let endpoint = Gateway::start(&files, 1, &[]).unwrap();
+    let trusted = authority.0.0.join("ca.pem").display().to_string();
+    let answer = |trust: &[(&str, &str)], host: &str, tls: &str| {
+        let api = format!(
+            "openapi: 3.0.1\npaths:\n  /x:\n    get:\n      x-amazon-apigateway-integration: {{type: http_proxy, httpMethod: GET, uri: 'https://{host}:{}/s/x'{tls}}}\n",
+            endpoint.port
+        );
+        let files = [("gateway.yaml".to_owned(), format!("{GATEWAY}{APIS}")), ("api.yaml".to_owned(), api)];
+        let gateway = Gateway::start_in(trust, &files, 1, &[]).unwrap();
+        let response = gateway.get("/s/x");
+        (response.status, response.text(), gateway.said())
+    };
+    let served = (200, "from the endpoint".to_owned());
+    let trust = [("SSL_CERT_FILE", trusted.as_str())];
+    let (status, text, said) = answer(&trust, "localhost", "");
+    assert_eq!((status, text), served, "{said}");
+    for (why, trust, host) in [("its issuer is not known", &[][..], "localhost"), ("its name is another", &trust[..], "127.0.0.1")] {
+        let (status, text, said) = answer(trust, host, "");
+        assert_eq!((status, text.as_str()), (500, "{\"message\": \"Internal server error\"}"), "{why}: {said}");
+        assert!(said.contains("TLSHandshakeFailure") && said.contains("certificate"), "{why}: {said}");
+        let (status, text, said) = answer(trust, host, ", tlsConfig: {insecureSkipVerification: true}");
+        assert_eq!((status, text), served, "{why}, which was to be passed over: {said}");
+    }
 }
 
 #[test]
