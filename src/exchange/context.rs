@@ -155,15 +155,49 @@ pub fn format_request_id(random: u128) -> Box<str> {
 
 /// Adds the last `digits` hexadecimal digits of a number. Ids are made for each request: `format!` would take most of their time.
 pub fn push_hexadecimal(text: &mut String, number: u128, digits: u32) {
-    for place in (0..digits).rev() {
-        let digit = (number >> (place * 4)) as u8 & 15;
-        text.push(char::from(if digit < 10 { b'0' + digit } else { b'a' + digit - 10 }));
+    let mut written = [0; 32];
+    let mut left = number;
+    for digit in written.iter_mut().rev().take(digits as usize) {
+        let value = left as u8 & 15;
+        *digit = if value < 10 { b'0' + value } else { b'a' + value - 10 };
+        left >>= 4;
+    }
+    let written = written.get(written.len().saturating_sub(digits as usize)..).unwrap_or_default();
+    text.push_str(std::str::from_utf8(written).unwrap_or_default());
+}
+
+/// Adds an address as it is usually written. Every forwarded request carries one, so that the four numbers are not left to `fmt`.
+pub fn push_address(text: &mut String, address: IpAddr) {
+    let IpAddr::V4(address) = address else {
+        text.push_str(&address.to_string());
+        return;
+    };
+    for (place, octet) in address.octets().into_iter().enumerate() {
+        if place > 0 {
+            text.push('.');
+        }
+        for (unit, least) in [(100, 100), (10, 10), (1, 0)] {
+            if octet >= least {
+                text.push(char::from(b'0' + octet / unit % 10));
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_are_written_as_the_library_writes_them() {
+        for octet in 0..=255 {
+            for address in [IpAddr::from([octet, 255 - octet, 0, 10]), IpAddr::from([octet.into(), 0, 0, 0, 0, 0, 0, 1])] {
+                let mut text = "a, ".to_owned();
+                push_address(&mut text, address);
+                assert_eq!(text, format!("a, {address}"));
+            }
+        }
+    }
 
     #[test]
     fn a_request_id_is_a_version_4_uuid() {

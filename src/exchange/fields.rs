@@ -29,6 +29,12 @@ impl FieldName {
         is_token(&name).then_some(Self(name))
     }
 
+    /// The name behind a prefix, which is a token too, so that the whole is one.
+    #[must_use]
+    pub fn prefixed(&self, prefix: &'static str) -> Self {
+        Self([prefix.as_bytes(), &*self.0].concat().into())
+    }
+
     /// The name's bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {

@@ -123,8 +123,7 @@ pub struct Refusal(pub u16, pub &'static str);
 pub(super) fn end(input: &[u8], searched: usize) -> Option<usize> {
     let from = searched.saturating_sub(2);
     let rest = input.get(from..).unwrap_or_default();
-    let mut lines = rest.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at);
-    lines.find_map(|at| match rest.get(at + 1..) {
+    memchr::memchr_iter(b'\n', rest).find_map(|at| match rest.get(at + 1..) {
         Some([b'\n', ..]) => Some(from + at + 2),
         Some([b'\r', b'\n', ..]) => Some(from + at + 3),
         _ => None,
@@ -163,7 +162,7 @@ pub fn read_request_head(bytes: &Bytes) -> Result<RequestHead, Refusal> {
         Err(httparse::Error::Version) => return Err(Refusal(505, "HTTP Version Not Supported")),
         _ => return Err(BAD),
     }
-    let bare = bytes.iter().zip(std::iter::once(&0).chain(bytes.iter())).any(|(&byte, &before)| byte == b'\n' && before != b'\r');
+    let bare = memchr::memchr_iter(b'\n', bytes).any(|at| at.checked_sub(1).and_then(|before| bytes.get(before)) != Some(&b'\r'));
     let (Some(http_method), Some(target), Some(minor_version), false) = (request.method, request.path, request.version, bare) else {
         return Err(BAD);
     };

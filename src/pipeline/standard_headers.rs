@@ -6,7 +6,7 @@
 use http::HeaderValue;
 
 use crate::apigateway::integration::IntegrationType;
-use crate::exchange::{Context, Field, FieldName, Fields, Peer, push_hexadecimal};
+use crate::exchange::{Context, Field, FieldName, Fields, Peer, push_address, push_hexadecimal};
 
 /// Not seen by mappings, templates or endpoints.
 const DROPPED_ON_ARRIVAL: [&str; 12] = [
@@ -161,15 +161,18 @@ pub(crate) fn is_set_for_functions(name: &FieldName) -> bool {
 }
 
 fn prefixed(name: &FieldName) -> FieldName {
-    let text = format!("x-amzn-Remapped-{}", name.as_str());
-    FieldName::parse(text.as_bytes()).unwrap_or_else(|| name.clone())
+    name.prefixed("x-amzn-Remapped-")
 }
 
 /// Adds what tells an HTTP_PROXY's endpoint who called.
 pub(crate) fn forwarded_for(fields: &mut Fields, chain: Option<&str>, peer: &Peer) {
-    let address = peer.address.to_canonical();
-    let chain = chain.map_or_else(|| address.to_string(), |chain| format!("{chain}, {address}"));
-    fields.append_text(FieldName::from_static("X-Forwarded-For"), &chain);
+    let mut addresses = String::with_capacity(chain.map_or(0, str::len) + 18);
+    if let Some(chain) = chain {
+        addresses.push_str(chain);
+        addresses.push_str(", ");
+    }
+    push_address(&mut addresses, peer.address.to_canonical());
+    fields.append_text(FieldName::from_static("X-Forwarded-For"), &addresses);
     fields.append_text(FieldName::from_static("X-Forwarded-Port"), &peer.local_port.to_string());
     let scheme = if peer.secure { "https" } else { "http" };
     fields.append(FieldName::from_static("X-Forwarded-Proto"), HeaderValue::from_static(scheme));
