@@ -143,27 +143,30 @@ pub struct Context {
 #[must_use]
 pub fn format_request_id(random: u128) -> Box<str> {
     let bits = (random & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
-    let mut text = String::with_capacity(36);
-    for (digits, rest) in [(8, 24), (4, 20), (4, 16), (4, 12), (12, 0)] {
-        push_hexadecimal(&mut text, bits >> (rest * 4), digits);
-        if rest > 0 {
-            text.push('-');
+    let digits = hexadecimal(bits);
+    let mut written = [b'-'; 36];
+    for (to, from) in [(0..8, 0..8), (9..13, 8..12), (14..18, 12..16), (19..23, 16..20), (24..36, 20..32)] {
+        if let (Some(to), Some(from)) = (written.get_mut(to), digits.get(from)) {
+            to.copy_from_slice(from);
         }
     }
-    text.into_boxed_str()
+    std::str::from_utf8(&written).unwrap_or_default().into()
 }
 
 /// Adds the last `digits` hexadecimal digits of a number. Ids are made for each request: `format!` would take most of their time.
 pub fn push_hexadecimal(text: &mut String, number: u128, digits: u32) {
-    let mut written = [0; 32];
-    let mut left = number;
-    for digit in written.iter_mut().rev().take(digits as usize) {
-        let value = left as u8 & 15;
-        *digit = if value < 10 { b'0' + value } else { b'a' + value - 10 };
-        left >>= 4;
-    }
+    let written = hexadecimal(number);
     let written = written.get(written.len().saturating_sub(digits as usize)..).unwrap_or_default();
     text.push_str(std::str::from_utf8(written).unwrap_or_default());
+}
+
+/// All digits at once, which the compiler does side by side.
+fn hexadecimal(number: u128) -> [u8; 32] {
+    let mut written = [0; 32];
+    for (pair, byte) in written.as_chunks_mut::<2>().0.iter_mut().zip(number.to_be_bytes()) {
+        *pair = [byte >> 4, byte & 15].map(|value| if value < 10 { b'0' + value } else { b'a' + value - 10 });
+    }
+    written
 }
 
 /// Adds an address as it is usually written. Every forwarded request carries one, so that the four numbers are not left to `fmt`.

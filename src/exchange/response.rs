@@ -1,5 +1,7 @@
 //! A response on its way: the endpoint's, the two that a cache keeps, and the client's.
 
+use std::sync::{Arc, LazyLock};
+
 use bytes::Bytes;
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -35,8 +37,8 @@ pub struct EndpointResponse {
 pub struct Answer {
     /// What came from the endpoint.
     pub response: EndpointResponse,
-    /// What the integration request's template left in the override maps.
-    pub overrides: Overrides,
+    /// What the integration request's template left in the override maps; nothing where none overrode anything.
+    pub overrides: Option<Arc<Overrides>>,
 }
 
 /// `$context.requestOverride` and `$context.responseOverride`, as a template left them.
@@ -48,7 +50,15 @@ pub struct Overrides {
     pub response: ResponseOverride,
 }
 
+static NONE: LazyLock<Overrides> = LazyLock::new(Overrides::default);
+
 impl Overrides {
+    /// What a template finds where nothing was overridden yet.
+    #[must_use]
+    pub fn none() -> &'static Self {
+        &NONE
+    }
+
     /// Whether no template overrode anything.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -50,6 +50,9 @@ pub(super) struct Asked<'a> {
     pub(super) context: &'a Context,
 }
 
+/// What a template overrode, if it did.
+type Overridden = Option<Arc<Overrides>>;
+
 /// What mappings and overrides set.
 #[derive(Default)]
 struct Mapped {
@@ -59,12 +62,12 @@ struct Mapped {
 }
 
 /// Builds the endpoint's request from the client's, and what a template overrode beside it.
-pub(super) fn build(asked: Asked<'_>, content: &Bytes) -> Result<(EndpointRequest, Overrides), Failure> {
+pub(super) fn build(asked: Asked<'_>, content: &Bytes) -> Result<(EndpointRequest, Overridden), Failure> {
     let integration = &*asked.operation.integration;
     let (content, overrides) = match integration.integration_type {
-        IntegrationType::HttpProxy if integration.content_handling.is_none() => (content.clone(), Overrides::default()),
-        _ if integration.service_action.is_some() => return service_request(asked, content),
-        IntegrationType::AwsProxy => return proxy_function(asked, content),
+        IntegrationType::HttpProxy if integration.content_handling.is_none() => (content.clone(), None),
+        _ if integration.service_action.is_some() => return service_request(asked, content).map(|request| (request, None)),
+        IntegrationType::AwsProxy => return proxy_function(asked, content).map(|request| (request, None)),
         _ => mapped_content(asked, content)?,
     };
     let content = if content.is_empty() && needs_object(asked) { Bytes::from_static(b"{}") } else { content };
@@ -74,7 +77,9 @@ pub(super) fn build(asked: Asked<'_>, content: &Bytes) -> Result<(EndpointReques
         Cow::Borrowed("")
     };
     let mut mapped = parameters(asked, &text)?;
-    overridden(&overrides, &mut mapped);
+    if let Some(overrides) = &overrides {
+        overridden(overrides, &mut mapped);
+    }
     Ok((complete(asked, http_method(asked), content, &mapped)?, overrides))
 }
 
@@ -84,18 +89,18 @@ fn needs_object(asked: Asked<'_>) -> bool {
 }
 
 /// An HTTP API's service integration gets what its parameters say.
-fn service_request(asked: Asked<'_>, content: &Bytes) -> Result<(EndpointRequest, Overrides), Failure> {
+fn service_request(asked: Asked<'_>, content: &Bytes) -> Result<EndpointRequest, Failure> {
     let sources = Sources::of_request(asked.request, asked.context, Some(asked.release));
     let Some(action) = &asked.operation.integration.service_action else {
         return Err(Failure::configuration("a service integration has no action"));
     };
     let asks = service_action::request(action, sources, &String::from_utf8_lossy(content))?;
     let mapped = Mapped { path: asks.path, query: asks.query, ..Mapped::default() };
-    Ok((complete(asked, asks.http_method, asks.content, &mapped)?, Overrides::default()))
+    complete(asked, asks.http_method, asks.content, &mapped)
 }
 
 /// A proxied function gets the event and nothing that is mapped; illegal destinations fail the call all the same.
-fn proxy_function(asked: Asked<'_>, content: &Bytes) -> Result<(EndpointRequest, Overrides), Failure> {
+fn proxy_function(asked: Asked<'_>, content: &Bytes) -> Result<EndpointRequest, Failure> {
     let integration = &*asked.operation.integration;
     for parameter in &integration.request_parameters {
         if let RequestDestination::Header(name) = &parameter.destination
@@ -112,9 +117,9 @@ fn proxy_function(asked: Asked<'_>, content: &Bytes) -> Result<(EndpointRequest,
     if let (Some(AwsCall { runs_here: true, .. }), Some(Ok(uri))) = (&asked.operation.aws, &asked.operation.endpoint)
         && let Ok((endpoint, _)) = uri.endpoint(|_| None)
     {
-        return Ok((called_here(asked, endpoint, event), Overrides::default()));
+        return Ok(called_here(asked, endpoint, event));
     }
-    Ok((complete(asked, Method::POST, event, &Mapped::default())?, Overrides::default()))
+    complete(asked, Method::POST, event, &Mapped::default())
 }
 
 /// The request of a function that runs here: nobody reads its address or its usual fields.
@@ -134,7 +139,7 @@ pub(super) fn head(asked: Asked<'_>) -> Result<EndpointRequest, Failure> {
 }
 
 /// Content conversion, then the template for the content's media type, or the content as it is.
-fn mapped_content(asked: Asked<'_>, content: &Bytes) -> Result<(Bytes, Overrides), Failure> {
+fn mapped_content(asked: Asked<'_>, content: &Bytes) -> Result<(Bytes, Overridden), Failure> {
     let integration = &*asked.operation.integration;
     let media_type = asked.request.media_type();
     let template = if integration.integration_type.is_proxy() {
@@ -143,19 +148,18 @@ fn mapped_content(asked: Asked<'_>, content: &Bytes) -> Result<(Bytes, Overrides
         template::for_request(&integration.request_templates, &media_type, integration.passthrough_behavior)?
     };
     let converted = content_handling::request(content, &media_type, &asked.release.binary_media_types, integration.content_handling)?;
-    let Some((name, template)) = template else { return Ok((converted.into_bytes(), Overrides::default())) };
-    let overrides = Overrides::default();
+    let Some((name, template)) = template else { return Ok((converted.into_bytes(), None)) };
     let input = template::Input {
         body: converted.as_template_input()?,
         request: asked.request,
         stage_variables: &asked.release.variables,
         context: asked.context,
-        overrides: &overrides,
+        overrides: Overrides::none(),
     };
     let (rendered, overrides) = aside(input.body.len(), || {
         template::render((name, template), &input, &asked.release.template_limits, &|| asked.release.clock.elapsed())
     })?;
-    Ok((rendered, overrides.unwrap_or_default()))
+    Ok((rendered, overrides.map(Arc::new)))
 }
 
 /// Evaluates the parameter mappings. Illegal destinations fail the call, as recorded.

@@ -78,7 +78,8 @@ fn mapped(asked: Asked<'_>, chosen: &IntegrationResponse, answer: &Answer) -> Re
             fields.append_text(name, &value.into_text());
         }
     }
-    let mut overrides = Cow::Borrowed(&answer.overrides);
+    let so_far = answer.overrides.as_deref().unwrap_or_else(|| Overrides::none());
+    let mut overrides = Cow::Borrowed(so_far);
     let content = match template::for_response(&chosen.response_templates, &accepted) {
         Some((name, template)) => {
             let input = template::Input {
@@ -86,7 +87,7 @@ fn mapped(asked: Asked<'_>, chosen: &IntegrationResponse, answer: &Answer) -> Re
                 request: asked.request,
                 stage_variables: &asked.release.variables,
                 context: asked.context,
-                overrides: &answer.overrides,
+                overrides: so_far,
             };
             let (rendered, left) = aside(input.body.len(), || {
                 template::render((name, template), &input, &asked.release.template_limits, &|| asked.release.clock.elapsed())
