@@ -403,7 +403,8 @@ fn listeners_come_and_go_while_a_download_and_an_upgraded_connection_go_on() {
     let [second] = free_ports();
     let with_second = good.replacen("'}]\n", &format!("'}}, {{address: '127.0.0.1:{second}', proxyProtocol: true}}]\n"), 1);
     let reload = || client::send(gateway.admin_port, "POST", "/reload", &[], b"").unwrap();
-    for round in 0..20 {
+    // Three reloads a round.
+    for round in 0..34 {
         std::fs::write(&path, &with_second).unwrap();
         assert_eq!(reload().status, 200);
         let passed =
