@@ -26,9 +26,27 @@ pub(super) enum Comparison {
     LessOrEqual,
     Greater,
     GreaterOrEqual,
+    Matches,
+    /// A text has a part, a list an element.
+    Contains,
+    /// So many characters, elements or members.
+    Size,
+    /// Whether there is nothing in it.
+    Empty,
+    Within(Within),
+}
+
+/// How a value or a list's elements relate to a list on the right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Within {
     In,
     NotIn,
-    Matches,
+    /// Every element of the right is on the left.
+    All,
+    /// Every element of the left is on the right.
+    SubsetOf,
+    AnyOf,
+    NoneOf,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -100,7 +118,10 @@ impl Operand {
             Self::Number(number) => Some(Value::Double(*number)),
             Self::Boolean(value) => Some(Value::Boolean(*value)),
             Self::Null => Some(Value::Null),
-            Self::List(_) => None,
+            Self::List(items) => {
+                let values: Result<Vec<_>, _> = items.iter().map(|item| item.value(element, search)).collect();
+                Some(Value::json_list(values?.into_iter().flatten().collect()))
+            }
         })
     }
 }
@@ -113,25 +134,66 @@ fn compare<'r>(
     search: &mut Search<'r>,
 ) -> Result<bool, PathError> {
     let Some(value) = left.value(element, search)? else { return Ok(false) };
-    if let Operand::List(items) = right {
-        let found = items.iter().any(|item| item.is(&value));
-        return Ok(match comparison {
-            Comparison::In => found,
-            Comparison::NotIn => !found,
-            _ => false,
-        });
-    }
     let Some(other) = right.value(element, search)? else { return Ok(comparison == Comparison::NotEqual) };
-    let order = order(&value, &other);
+    let order = || order(&value, &other);
     Ok(match comparison {
         Comparison::Equal => equal(&value, &other),
         Comparison::NotEqual => !equal(&value, &other),
-        Comparison::Less => order == Some(Ordering::Less),
-        Comparison::LessOrEqual => matches!(order, Some(Ordering::Less | Ordering::Equal)),
-        Comparison::Greater => order == Some(Ordering::Greater),
-        Comparison::GreaterOrEqual => matches!(order, Some(Ordering::Greater | Ordering::Equal)),
-        Comparison::In | Comparison::NotIn | Comparison::Matches => false,
+        Comparison::Less => order() == Some(Ordering::Less),
+        Comparison::LessOrEqual => matches!(order(), Some(Ordering::Less | Ordering::Equal)),
+        Comparison::Greater => order() == Some(Ordering::Greater),
+        Comparison::GreaterOrEqual => matches!(order(), Some(Ordering::Greater | Ordering::Equal)),
+        Comparison::Contains => match (&value, &other) {
+            (Value::String(text), Value::String(part)) => text.contains(&**part),
+            (Value::List(list), _) => {
+                let items = list.items.borrow();
+                search.visit(items.len())?;
+                holds(&items, &other)
+            }
+            _ => false,
+        },
+        Comparison::Size => size(&value).zip(number(&other)).is_some_and(|(size, wanted)| size as f64 == wanted),
+        Comparison::Empty => size(&value).is_some_and(|size| equal(&Value::Boolean(size == 0), &other)),
+        Comparison::Within(within) => related(within, &value, &other, search)?,
+        Comparison::Matches => false,
     })
+}
+
+/// How a value relates to a list. What is no list relates to nothing.
+fn related<'r>(within: Within, value: &Value<'r>, other: &Value<'r>, search: &mut Search<'r>) -> Result<bool, PathError> {
+    let Value::List(right) = other else { return Ok(false) };
+    let right = right.items.borrow();
+    if matches!(within, Within::In | Within::NotIn) {
+        search.visit(right.len())?;
+        return Ok(holds(&right, value) == (within == Within::In));
+    }
+    let Value::List(left) = value else { return Ok(false) };
+    let left = left.items.borrow();
+    search.visit(left.len().saturating_mul(right.len()))?;
+    Ok(match within {
+        Within::All => right.iter().all(|item| holds(&left, item)),
+        Within::SubsetOf => left.iter().all(|item| holds(&right, item)),
+        Within::AnyOf => left.iter().any(|item| holds(&right, item)),
+        _ => !left.iter().any(|item| holds(&right, item)),
+    })
+}
+
+fn holds(items: &[Value<'_>], wanted: &Value<'_>) -> bool {
+    items.iter().any(|item| same(item, wanted))
+}
+
+fn size(value: &Value<'_>) -> Option<usize> {
+    match value {
+        Value::String(text) => Some(text.chars().count()),
+        Value::List(list) => Some(list.items.borrow().len()),
+        Value::Map(map) => Some(map.entries.borrow().len()),
+        _ => None,
+    }
+}
+
+/// Within lists a number equals a number and a text a text.
+fn same(a: &Value<'_>, b: &Value<'_>) -> bool {
+    matches!(a, Value::String(_)) == matches!(b, Value::String(_)) && equal(a, b)
 }
 
 const fn is_scalar(value: &Value<'_>) -> bool {

@@ -38,6 +38,11 @@ enum Function {
     Min,
     Max,
     Average,
+    /// Of a whole population.
+    Deviation,
+    Keys,
+    First,
+    Last,
 }
 
 impl Step {
@@ -286,23 +291,33 @@ fn apply<'r>(function: Function, value: &Value<'r>) -> Option<Value<'r>> {
     if let (Function::Length, Value::Map(map)) = (function, value) {
         return Some(Value::Integer(map.entries.borrow().len() as i64));
     }
+    if let (Function::Keys, Value::Map(map)) = (function, value) {
+        return Some(Value::json_list(map.entries.borrow().keys().map(|key| Value::text(key.text().to_owned())).collect()));
+    }
     if let (Function::Length, Value::String(text)) = (function, value) {
         return Some(Value::Integer(text.chars().count() as i64));
     }
     let Value::List(list) = value else { return None };
     let items = list.items.borrow();
-    if function == Function::Length {
-        return Some(Value::Integer(items.len() as i64));
+    match function {
+        Function::Length => return Some(Value::Integer(items.len() as i64)),
+        Function::First => return items.first().cloned(),
+        Function::Last => return items.last().cloned(),
+        _ => {}
     }
     let numbers: Vec<f64> = items.iter().filter(|item| item.is_number()).filter_map(|item| item.to_text().parse().ok()).collect();
     let folded = numbers.iter().copied();
+    let average = || (!numbers.is_empty()).then(|| numbers.iter().sum::<f64>() / numbers.len() as f64);
     let result = match function {
-        Function::Length => return None,
+        Function::Length | Function::Keys | Function::First | Function::Last => return None,
         Function::Sum => folded.sum(),
         Function::Min => folded.reduce(f64::min)?,
         Function::Max => folded.reduce(f64::max)?,
-        Function::Average if numbers.is_empty() => return None,
-        Function::Average => folded.sum::<f64>() / numbers.len() as f64,
+        Function::Average => average()?,
+        Function::Deviation => {
+            let average = average()?;
+            (folded.map(|number| (number - average).powi(2)).sum::<f64>() / numbers.len() as f64).sqrt()
+        }
     };
     Some(Value::Double(result))
 }
@@ -312,7 +327,7 @@ mod tests {
     use super::*;
     use crate::mapping::json;
 
-    const BODY: &str = r#"{"tags":["red","green","blue"],"items":[{"sku":"A1","price":10,"cat":"x"},{"sku":"B2","price":5.5,"cat":"y"}],"o":{"a":1,"b":2},"nums":[5,3]}"#;
+    const BODY: &str = r#"{"tags":["red","green","blue"],"items":[{"sku":"A1","price":10,"cat":"x"},{"sku":"B2","price":5.5,"cat":"y"}],"o":{"a":1,"b":2},"nums":[5,3],"cats":["y",7],"none":[]}"#;
 
     fn find(path: &str) -> String {
         let root = json::parse(BODY).unwrap();
@@ -339,6 +354,10 @@ mod tests {
         assert_eq!(find("$.o.*"), "[1,2]");
         assert_eq!(find("$.tags.length()"), "3");
         assert_eq!(find("$.nums.sum()"), "8.0");
+        assert_eq!(find("$.nums.stddev()"), "1.0");
+        assert_eq!(find("$.o.keys()"), r#"["a","b"]"#);
+        assert_eq!(find("$.tags.first()") + &find("$.tags.last()"), r#""red""blue""#);
+        assert_eq!((find("$.none.avg()"), find("$.none.first()")), ("nothing".to_owned(), "nothing".to_owned()));
     }
 
     #[test]
@@ -348,6 +367,30 @@ mod tests {
         assert_eq!(find("$.items[?(!(@.cat != 'x') && @.sku =~ /^A.*/)].sku"), r#"["A1"]"#);
         assert_eq!(find("$.items[?(@.cat in ['y','z'])].sku"), r#"["B2"]"#);
         assert_eq!(find("$.items[?(@.zz)]"), "[]");
+        assert_eq!(find("$.items[?(@.sku contains 'B')].sku"), r#"["B2"]"#);
+        assert_eq!(find("$.items[?(@.sku size 2 && @.zz size 2)]"), "[]");
+        assert_eq!(find("$.items[?(@.sku SIZE 2)].cat"), r#"["x","y"]"#);
+        assert_eq!(find("$.items[?(@.cat in $.cats)].cat"), r#"["y"]"#);
+        assert_eq!(find("$.items[?(@.cat nin $.cats)].cat"), r#"["x"]"#);
+        assert_eq!(find("$.items[?(@.price in ['10', 5.5])].sku"), r#"["B2"]"#);
+        for (condition, holds) in [
+            ("@.nums contains 3", true),
+            ("@.nums contains '3'", false),
+            ("@.nums all [3, 5]", true),
+            ("@.nums all [3, 4]", false),
+            ("@.nums subsetof [3, 4, 5]", true),
+            ("@.nums subsetof [3]", false),
+            ("@.tags anyof ['blue', 'x']", true),
+            ("@.tags noneof ['blue', 'x']", false),
+            ("@.tags noneof ['x']", true),
+            ("@.o size 2", true),
+            ("@.o empty false", true),
+            ("@.none empty true", true),
+            ("@.zz empty true", false),
+            ("@.o contains 'a'", false),
+        ] {
+            assert_eq!(find(&format!("$[?({condition})].o.a")), if holds { "[1]" } else { "[]" }, "{condition}");
+        }
         assert_eq!(find("$.nums[?(@ > 3)]"), "[5]");
     }
 
@@ -368,6 +411,15 @@ mod tests {
         let body = format!("[{}]", vec![r#"{"a":{"a":{"a":1}}}"#; 3000].join(","));
         let root = json::parse(&body).unwrap();
         assert_eq!(JsonPath::parse("$..[?(@..[?(@..a)])]").unwrap().find(&root).err(), Some(PathError::TooMuch));
+    }
+
+    #[test]
+    fn a_path_has_a_length_and_a_depth() {
+        let path = |names: usize| format!("$.{}", vec!["a"; names].join("."));
+        assert!(JsonPath::parse(&path(2047)).is_ok());
+        assert_eq!(JsonPath::parse(&path(2048)), Err(PathError::Malformed(path(2048).chars().take(80).collect())));
+        let within = |depth: usize| format!("$[?({}@.a{})]", "(".repeat(depth), ")".repeat(depth));
+        assert!(JsonPath::parse(&within(31)).is_ok() && JsonPath::parse(&within(32)).is_err());
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! Text into steps.
 
-use super::filter::{Comparison, Filter, Operand};
+use super::filter::{Comparison, Filter, Operand, Within};
 use super::{Function, JsonPath, Step};
-use crate::vtl::Value;
 
 /// Of a path's text, in bytes.
 const LENGTH: usize = 4096;
@@ -94,6 +93,10 @@ impl<'t> Cursor<'t> {
             "min" => Function::Min,
             "max" => Function::Max,
             "avg" => Function::Average,
+            "stddev" => Function::Deviation,
+            "keys" => Function::Keys,
+            "first" => Function::First,
+            "last" => Function::Last,
             _ => return None,
         };
         Some(Step::Function(function))
@@ -228,7 +231,19 @@ impl<'t> Cursor<'t> {
     }
 
     fn comparison(&mut self) -> Option<Filter> {
-        const COMPARISONS: [(&str, Comparison); 9] = [
+        let left = self.operand()?;
+        self.blanks();
+        let Some(comparison) = self.operator() else { return Some(Filter::Exists(left)) };
+        self.blanks();
+        if comparison == Comparison::Matches {
+            return self.pattern().map(|pattern| Filter::Matches(left, pattern));
+        }
+        Some(Filter::Compare(left, comparison, self.operand()?))
+    }
+
+    /// Signs, or words in any case that something other than a letter follows.
+    fn operator(&mut self) -> Option<Comparison> {
+        const SIGNS: [(&str, Comparison); 7] = [
             ("==", Comparison::Equal),
             ("!=", Comparison::NotEqual),
             ("<=", Comparison::LessOrEqual),
@@ -236,20 +251,24 @@ impl<'t> Cursor<'t> {
             ("=~", Comparison::Matches),
             ("<", Comparison::Less),
             (">", Comparison::Greater),
-            ("nin ", Comparison::NotIn),
-            ("in ", Comparison::In),
         ];
-        let left = self.operand()?;
-        self.blanks();
-        let Some(comparison) = COMPARISONS.iter().find(|(text, _)| self.rest().starts_with(text)).copied() else {
-            return Some(Filter::Exists(left));
-        };
-        self.at += comparison.0.len();
-        self.blanks();
-        if comparison.1 == Comparison::Matches {
-            return self.pattern().map(|pattern| Filter::Matches(left, pattern));
-        }
-        Some(Filter::Compare(left, comparison.1, self.operand()?))
+        const WORDS: [(&str, Comparison); 9] = [
+            ("in", Comparison::Within(Within::In)),
+            ("nin", Comparison::Within(Within::NotIn)),
+            ("all", Comparison::Within(Within::All)),
+            ("subsetof", Comparison::Within(Within::SubsetOf)),
+            ("anyof", Comparison::Within(Within::AnyOf)),
+            ("noneof", Comparison::Within(Within::NoneOf)),
+            ("contains", Comparison::Contains),
+            ("size", Comparison::Size),
+            ("empty", Comparison::Empty),
+        ];
+        let rest = self.rest();
+        let word = rest.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+        let sign = SIGNS.iter().find(|(text, _)| rest.starts_with(text));
+        let (text, comparison) = sign.or_else(|| WORDS.iter().find(|(name, _)| word.eq_ignore_ascii_case(name)))?;
+        self.at += text.len();
+        Some(*comparison)
     }
 
     fn pattern(&mut self) -> Option<super::filter::Pattern> {
@@ -293,19 +312,6 @@ impl<'t> Cursor<'t> {
             "false" => Some(Operand::Boolean(false)),
             "null" => Some(Operand::Null),
             number => number.parse().map(Operand::Number).ok(),
-        }
-    }
-}
-
-impl Operand {
-    /// Whether a literal is this value; paths are compared elsewhere.
-    pub(super) fn is(&self, value: &Value<'_>) -> bool {
-        match (self, value) {
-            (Self::Null, Value::Null) => true,
-            (Self::Boolean(a), Value::Boolean(b)) => a == b,
-            (Self::Number(a), value) if value.is_number() => value.to_text().parse::<f64>().is_ok_and(|b| *a == b),
-            (Self::Text(a), Value::String(b)) => **a == **b,
-            _ => false,
         }
     }
 }
