@@ -6,7 +6,7 @@ SOAK_REQUESTS ?= 5000000
 BENCH_OPTIONS ?=
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: run test moto functions setup check fmt clippy doc beside advisories independent bench microbench yardstick fuzz soak proof
+.PHONY: run test moto functions setup check fmt clippy doc beside benches advisories independent bench microbench yardstick fuzz soak proof
 
 run: setup functions
 	cargo build --release --locked
@@ -25,7 +25,7 @@ setup:
 
 # What CI checks besides the tests.
 
-check: fmt clippy doc beside advisories
+check: fmt clippy doc beside benches advisories
 
 fmt:
 	cargo fmt --check
@@ -41,6 +41,10 @@ beside:
 	cp Cargo.lock tests/fuzz/Cargo.lock
 	CUSTOM_LIBFUZZER_PATH=/nowhere/libfuzzer.a cargo check --target-dir target --manifest-path tests/fuzz/Cargo.toml
 	cargo check --target-dir target --manifest-path benches/load/pingora-raw/Cargo.toml
+
+# Every measured part once, so that what is measured still works.
+benches:
+	cargo test --locked --bench '*'
 
 # Licences, bans and sources are held by tests/dependencies.rs too; known vulnerabilities need a database that is fetched.
 advisories:

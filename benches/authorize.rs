@@ -68,7 +68,7 @@ fn definition() -> Value {
     };
     let uri =
         "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:us-east-1:123456789012:function:auth/invocations";
-    let method = |security: Value| json!({"get": {"security": security, "responses": {}, "x-amazon-apigateway-integration": {"type": "http_proxy", "httpMethod": "GET", "uri": "http://127.0.0.1:9/"}}});
+    let method = |security: Value| json!({"get": {"security": security, "responses": {}, "x-amazon-apigateway-integration": {"type": "http_proxy", "httpMethod": "GET", "uri": "http://127.0.0.1:9000/"}}});
     json!({
         "openapi": "3.0.1", "info": {"title": "t", "version": "1"},
         "paths": {

@@ -44,7 +44,7 @@ fn serve(keys: usize, routes: usize, rate: &str) -> Served {
     for number in 0..routes {
         let _ = write!(
             definition,
-            "  /r{number}/{{id}}:\n    get:\n      security: [{{api_key: []}}]\n      x-amazon-apigateway-integration: {{type: http_proxy, httpMethod: GET, uri: 'http://127.0.0.1:1/r{number}/{{id}}'}}\n"
+            "  /r{number}/{{id}}:\n    get:\n      security: [{{api_key: []}}]\n      x-amazon-apigateway-integration: {{type: http_proxy, httpMethod: GET, uri: 'http://127.0.0.1:9000/r{number}/{{id}}'}}\n"
         );
     }
     definition.push_str("components: {securitySchemes: {api_key: {type: apiKey, name: x-api-key, in: header}}}\n");
