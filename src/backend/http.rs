@@ -39,7 +39,12 @@ impl Backend for Http {
         let client = Arc::clone(&self.client);
         tokio::spawn(async move {
             loop {
-                match stream.next().await {
+                let next = tokio::select! {
+                    biased;
+                    next = stream.next() => next,
+                    () = sender.closed() => return,
+                };
+                match next {
                     Ok(Some(piece)) => {
                         if !sender.send(piece).await {
                             return;

@@ -65,6 +65,11 @@ impl PieceSender {
         bytes.is_empty() || self.0.send(Piece::Content(bytes)).await.is_ok()
     }
 
+    /// Waits until nobody reads any more.
+    pub async fn closed(&self) {
+        self.0.closed().await;
+    }
+
     /// What was sent is the whole.
     pub async fn end(self) {
         let _ = self.0.send(Piece::End).await;

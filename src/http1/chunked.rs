@@ -72,7 +72,8 @@ impl Chunked {
             match self.state {
                 State::Size => {
                     let Some(line) = line(input, SIZE_LINE)? else { return Ok(Step::More) };
-                    self.extensions += line.iter().position(|&byte| byte == b';').map_or(0, |at| line.len() - at);
+                    // Blanks among them: they are as good as nothing, too.
+                    self.extensions += line.len() - line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
                     if self.extensions > EXTENSIONS {
                         return Err(Broken::Refused("the extensions of chunks are longer than is read"));
                     }

@@ -1,9 +1,12 @@
 //! The client's side: one request and its response on a connection.
 
-use std::io;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Broken;
 use super::body::{Incoming, fill};
@@ -30,15 +33,63 @@ pub struct Connection<S> {
 #[derive(Debug)]
 pub struct Exchange<S> {
     connection: Connection<S>,
-    /// Written by us, not yet by the kernel.
-    out: BytesMut,
+    queued: Queued,
     outgoing: Outgoing,
+    /// The final response's head was read.
+    answered: bool,
+    /// It came before all was sent, and nobody has asked for it yet.
+    early: Option<Result<ResponseHead, (Broken, bool)>>,
     incoming: Incoming,
     searched: usize,
     interim: usize,
     is_head: bool,
     asks_upgrade: bool,
     keep_alive: bool,
+}
+
+/// What went on.
+#[derive(Debug)]
+pub enum Step {
+    /// All that was queued is sent, or given up where the origin takes no more.
+    Sent,
+    /// A piece of the response's content came, or its end.
+    Piece(Option<Bytes>),
+}
+
+/// Written by us, not yet by the kernel: what is small, then a large piece as it is, then what ends it.
+#[derive(Debug, Default)]
+struct Queued {
+    small: BytesMut,
+    piece: Bytes,
+    end: &'static [u8],
+    unflushed: bool,
+}
+
+impl Queued {
+    fn is_sent(&self) -> bool {
+        self.is_empty() && !self.unflushed
+    }
+
+    fn is_empty(&self) -> bool {
+        self.small.is_empty() && self.piece.is_empty() && self.end.is_empty()
+    }
+
+    fn poll_write<S: AsyncWrite + Unpin>(&mut self, stream: &mut S, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.is_empty() {
+            let mut all = (&mut self.small).chain(&mut self.piece).chain(&mut self.end);
+            let mut slices = [IoSlice::new(&[]); 3];
+            let count = all.chunks_vectored(&mut slices);
+            let written = ready!(Pin::new(&mut *stream).poll_write_vectored(context, slices.get(..count).unwrap_or_default()))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            all.advance(written);
+            self.unflushed = true;
+        }
+        ready!(Pin::new(stream).poll_flush(context))?;
+        self.unflushed = false;
+        Poll::Ready(Ok(()))
+    }
 }
 
 /// What of the request is still to be sent.
@@ -66,8 +117,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
         let outgoing = content_length.map_or(Outgoing::Chunked, Outgoing::Length);
         Self {
             connection,
-            out: head,
+            queued: Queued { small: head, ..Queued::default() },
             outgoing,
+            answered: false,
+            early: None,
             incoming: Incoming::Done,
             searched: 0,
             interim: 0,
@@ -83,35 +136,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
         Self { asks_upgrade: asked, ..self }
     }
 
-    /// Sends a piece of content. That the origin takes no more is no error yet: it may have answered.
+    /// Sends a piece of content. That the origin takes no more is no error: it may have answered. One that answers without taking the rest is
+    /// listened to, and gets no more (RFC 9112, section 9.5).
     ///
     /// # Errors
     /// When it does not fit the length that was announced.
-    pub async fn send(&mut self, content: &[u8]) -> Result<(), Broken> {
-        let length = content.len() as u64;
-        match self.outgoing {
-            _ if content.is_empty() => return Ok(()),
-            Outgoing::Length(left) if left < length => return Err(Broken::Refused("the content is longer than its length said")),
-            Outgoing::Length(left) => self.outgoing = Outgoing::Length(left - length),
-            Outgoing::Chunked => {
-                head::write_hexadecimal(content.len(), &mut self.out);
-                self.out.extend_from_slice(b"\r\n");
-            }
-            Outgoing::Done | Outgoing::Broken => return Ok(()),
-        }
-        let end: &[u8] = if self.outgoing == Outgoing::Chunked { b"\r\n" } else { b"" };
-        let sent = if content.len() <= GATHERED {
-            self.out.extend_from_slice(content);
-            self.out.extend_from_slice(end);
-            self.flush().await
-        } else {
-            let mut all = self.out.split().chain(content).chain(end);
-            match self.connection.stream.write_all_buf(&mut all).await {
-                Ok(()) => self.connection.stream.flush().await,
-                Err(error) => Err(error),
-            }
-        };
-        self.sent(sent);
+    pub async fn send(&mut self, content: Bytes) -> Result<(), Broken> {
+        self.queue(content)?;
+        self.drain().await;
         Ok(())
     }
 
@@ -120,34 +152,94 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
     /// # Errors
     /// When content is missing.
     pub async fn finish(&mut self) -> Result<(), Broken> {
+        self.queue_end()?;
+        self.drain().await;
+        Ok(())
+    }
+
+    /// Leaves a piece of content to [`Self::step`].
+    ///
+    /// # Errors
+    /// As of [`Self::send`].
+    pub fn queue(&mut self, content: Bytes) -> Result<(), Broken> {
+        let length = content.len() as u64;
+        match self.outgoing {
+            _ if content.is_empty() => return Ok(()),
+            Outgoing::Length(left) if left < length => return Err(Broken::Refused("the content is longer than its length said")),
+            Outgoing::Length(left) => self.outgoing = Outgoing::Length(left - length),
+            Outgoing::Chunked => {
+                head::write_hexadecimal(content.len(), &mut self.queued.small);
+                self.queued.small.extend_from_slice(b"\r\n");
+                self.queued.end = b"\r\n";
+            }
+            Outgoing::Done | Outgoing::Broken => return Ok(()),
+        }
+        if content.len() <= GATHERED {
+            self.queued.small.extend_from_slice(&content);
+            self.queued.small.extend_from_slice(std::mem::take(&mut self.queued.end));
+        } else {
+            self.queued.piece = content;
+        }
+        Ok(())
+    }
+
+    /// Leaves the end of the content to [`Self::step`].
+    ///
+    /// # Errors
+    /// As of [`Self::finish`].
+    pub fn queue_end(&mut self) -> Result<(), Broken> {
         match self.outgoing {
             Outgoing::Length(0) => self.outgoing = Outgoing::Done,
             Outgoing::Length(_) => return Err(Broken::Refused("the content is shorter than its length said")),
             Outgoing::Chunked => {
-                self.out.extend_from_slice(b"0\r\n\r\n");
+                self.queued.small.extend_from_slice(b"0\r\n\r\n");
                 self.outgoing = Outgoing::Done;
             }
             Outgoing::Done | Outgoing::Broken => {}
         }
-        let flushed = self.flush().await;
-        self.sent(flushed);
         Ok(())
     }
 
-    fn sent(&mut self, result: io::Result<()>) {
-        if result.is_err() {
-            self.out.clear();
-            self.outgoing = Outgoing::Broken;
+    /// Writes what is queued, or gives it up where the origin answers first.
+    async fn drain(&mut self) {
+        let drained = poll_fn(|context| {
+            if let Poll::Ready(written) = self.queued.poll_write(&mut self.connection.stream, context) {
+                return Poll::Ready(written.is_ok());
+            }
+            if self.answered {
+                return Poll::Pending;
+            }
+            let head = ready!(pin!(self.read_head()).poll(context));
+            self.early = Some(head);
+            Poll::Ready(false)
+        });
+        if !drained.await {
+            self.give_up();
         }
     }
 
-    async fn flush(&mut self) -> io::Result<()> {
-        while self.out.has_remaining() {
-            if self.connection.stream.write_buf(&mut self.out).await? == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
+    fn give_up(&mut self) {
+        self.queued = Queued::default();
+        self.outgoing = Outgoing::Broken;
+    }
+
+    /// The next piece of the response's content, while what is queued goes out. May be dropped and asked again.
+    ///
+    /// # Errors
+    /// When the content breaks off.
+    pub async fn step(&mut self) -> Result<Step, Broken> {
+        poll_fn(|context| {
+            if !self.queued.is_sent()
+                && let Poll::Ready(written) = self.queued.poll_write(&mut self.connection.stream, context)
+            {
+                if written.is_err() {
+                    self.give_up();
+                }
+                return Poll::Ready(Ok(Step::Sent));
             }
-        }
-        self.connection.stream.flush().await
+            pin!(self.next()).poll(context).map_ok(Step::Piece)
+        })
+        .await
     }
 
     /// The final response's head. May be dropped and asked again.
@@ -155,10 +247,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
     /// # Errors
     /// When there is none that can be read; `true` beside it: the connection ended and nothing had come.
     pub async fn head(&mut self) -> Result<ResponseHead, (Broken, bool)> {
-        if self.out.has_remaining() {
-            let flushed = self.flush().await;
-            self.sent(flushed);
+        if !self.queued.is_sent() {
+            self.drain().await;
         }
+        match self.early.take() {
+            Some(early) => early,
+            None => self.read_head().await,
+        }
+    }
+
+    async fn read_head(&mut self) -> Result<ResponseHead, (Broken, bool)> {
         loop {
             match head::end(&self.connection.input, self.searched) {
                 Some(end) if end > head::LARGEST => return Err((Broken::Refused("the response's head is larger than is read"), false)),
@@ -190,6 +288,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
     }
 
     fn begin(&mut self, head: ResponseHead) -> ResponseHead {
+        self.answered = true;
         self.keep_alive = head.keep_alive;
         self.incoming = match (head.status, head.content_end) {
             (101, _) => Incoming::Close,
@@ -235,8 +334,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
     /// # Errors
     /// When it cannot; `true` where more came than the response.
     pub fn into_connection(self) -> Result<Connection<S>, bool> {
-        let Self { mut connection, outgoing, incoming, keep_alive, .. } = self;
-        let is_complete = outgoing == Outgoing::Done && incoming == Incoming::Done;
+        let Self { mut connection, queued, outgoing, incoming, keep_alive, .. } = self;
+        let is_complete = outgoing == Outgoing::Done && queued.is_sent() && incoming == Incoming::Done;
         let had_excess = is_complete && !connection.input.is_empty();
         connection.input = BytesMut::new();
         if is_complete && keep_alive && !had_excess { Ok(connection) } else { Err(had_excess) }

@@ -9,7 +9,7 @@ mod client;
 mod head;
 mod server;
 
-pub use client::{Connection, Exchange};
+pub use client::{Connection, Exchange, Step};
 pub use head::{Refusal, RequestHead, read_request_head, write_request_head};
 pub use server::{Framing, Session, Unread};
 

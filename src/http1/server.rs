@@ -22,10 +22,12 @@ const KEEP_ALIVE: Duration = Duration::from_secs(310);
 const CONTENT: Duration = Duration::from_secs(30);
 /// A write must get on within this time.
 const WRITE: Duration = Duration::from_secs(30);
-/// How long a closed connection is still read, so that its client sees the response before the end (RFC 9112, section 9.6).
-const LINGER: Duration = Duration::from_secs(1);
-/// What is then read at most, in bytes.
-const LINGERED: usize = 256 << 10;
+/// How long a closed connection is still read, so that its client sees the response before the end (RFC 9112, section 9.6) …
+const LINGER: Duration = Duration::from_secs(30);
+/// … and how long it waits for a client that sends nothing more. Both are nginx's: a large upload that was refused goes on for a while.
+const SILENT: Duration = Duration::from_secs(5);
+/// The end of what is written is told within this time.
+const SHUTDOWN: Duration = Duration::from_secs(1);
 /// What a usual head takes.
 const USUAL: usize = 4 << 10;
 /// Content up to this size goes out together with what waits before it.
@@ -61,6 +63,8 @@ pub struct Session<S> {
     /// Written by us, not yet by the kernel.
     out: BytesMut,
     searched: usize,
+    /// Since when a request is waited for, whatever empty lines come instead.
+    idle_since: Option<Instant>,
     head_since: Option<Instant>,
     incoming: Incoming,
     outgoing: Outgoing,
@@ -89,6 +93,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             input: BytesMut::new(),
             out: BytesMut::new(),
             searched: 0,
+            idle_since: None,
             head_since: None,
             incoming: Incoming::Done,
             outgoing: Outgoing::Done,
@@ -128,7 +133,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             self.searched = self.input.len();
             self.input.reserve(USUAL);
             let read = if self.searched == 0 {
-                timeout(KEEP_ALIVE, self.stream.read_buf(&mut self.input)).await
+                let since = *self.idle_since.get_or_insert_with(Instant::now);
+                timeout_at(since + KEEP_ALIVE, self.stream.read_buf(&mut self.input)).await
             } else {
                 let since = *self.head_since.get_or_insert_with(Instant::now);
                 timeout_at(since + HEAD, self.stream.read_buf(&mut self.input)).await
@@ -142,7 +148,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     fn begin(&mut self, end: usize) -> Result<RequestHead, Refusal> {
-        (self.searched, self.head_since) = (0, None);
+        (self.searched, self.idle_since, self.head_since) = (0, None, None);
         // What a refusal is written by: nothing is known of this request yet.
         (self.is_head, self.minor_version, self.incoming) = (false, 1, Incoming::Close);
         let bytes = self.input.split_to(end).freeze();
@@ -186,6 +192,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             self.keep_alive = false;
         }
         read
+    }
+
+    /// Waits until the client has closed its side. Nothing is read that is not the next request's; once that has begun, this never ends.
+    pub async fn gone(&mut self) {
+        if self.is_content_done() && self.input.is_empty() {
+            self.input.reserve(USUAL);
+            if matches!(self.stream.read_buf(&mut self.input).await, Ok(0) | Err(_)) {
+                return;
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// Whether only the connection's end tells where the response ends.
+    #[must_use]
+    pub fn ends_with_connection(&self) -> bool {
+        self.outgoing == Outgoing::Close
     }
 
     /// Tells a client that waits for it to send its content (RFC 9110, section 10.1.1).
@@ -319,18 +342,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     /// Ends a connection whose response is complete: a client that is still sending gets to read it before the connection is gone.
     pub async fn linger(mut self) {
-        let _ = timeout(LINGER, self.stream.shutdown()).await;
+        let _ = timeout(SHUTDOWN, self.stream.shutdown()).await;
         if self.incoming == Incoming::Done && self.input.is_empty() {
             return;
         }
         let reading = async {
-            let mut read = 0;
-            while read < LINGERED {
+            loop {
                 self.input.clear();
                 self.input.reserve(USUAL);
-                match self.stream.read_buf(&mut self.input).await {
-                    Ok(count @ 1..) => read += count,
-                    _ => return,
+                if !matches!(timeout(SILENT, self.stream.read_buf(&mut self.input)).await, Ok(Ok(1..))) {
+                    return;
                 }
             }
         };
@@ -349,120 +370,4 @@ async fn progress(write: impl Future<Output = io::Result<usize>>) -> io::Result<
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncWriteExt as _, DuplexStream, duplex};
-
-    use super::*;
-    use crate::exchange::FieldName;
-
-    fn session() -> (Session<DuplexStream>, DuplexStream) {
-        let (client, server) = duplex(1 << 20);
-        (Session::new(server), client)
-    }
-
-    fn fields() -> Fields {
-        let mut fields = Fields::default();
-        fields.append_text(FieldName::from_static("A"), "b");
-        fields
-    }
-
-    #[tokio::test]
-    async fn requests_follow_each_other_on_a_connection() {
-        let (mut session, mut client) = session();
-        client
-            .write_all(b"\r\nPOST /one HTTP/1.1\r\nContent-Length: 5\r\n\r\nhelloGET /two HTTP/1.1\r\nConnection: close\r\n\r\n")
-            .await
-            .unwrap();
-        let head = session.read_head().await.unwrap();
-        assert_eq!((&head.target[..], session.content_length()), (&b"/one"[..], Some(5)));
-        assert_eq!(session.read_content().await.unwrap().unwrap(), "hello");
-        session.write_head(200, &fields(), Framing::Length(2), b"now");
-        session.write_content(b"okay").await.unwrap();
-        session.finish().await.unwrap();
-        assert!(session.is_reusable());
-        assert_eq!(&session.read_head().await.unwrap().target[..], b"/two");
-        session.write_head(404, &fields(), Framing::Chunked, b"now");
-        session.write_content(b"0123456789abcdef!").await.unwrap();
-        session.finish().await.unwrap();
-        assert!(!session.is_reusable());
-        session.linger().await;
-        let mut seen = String::new();
-        client.read_to_string(&mut seen).await.unwrap();
-        let first = "HTTP/1.1 200 OK\r\nDate: now\r\nA: b\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\nok";
-        let second = "HTTP/1.1 404 Not Found\r\nDate: now\r\nA: b\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n\
-                      11\r\n0123456789abcdef!\r\n0\r\n\r\n";
-        assert_eq!(seen, format!("{first}{second}"));
-    }
-
-    #[tokio::test]
-    async fn an_answer_to_head_has_no_content_and_http_1_0_no_chunks() {
-        let (mut session, mut client) = session();
-        client.write_all(b"HEAD / HTTP/1.1\r\n\r\nGET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").await.unwrap();
-        session.read_head().await.unwrap();
-        session.write_head(200, &Fields::default(), Framing::Length(9), b"now");
-        session.write_content(b"not there").await.unwrap();
-        session.finish().await.unwrap();
-        session.read_head().await.unwrap();
-        session.write_head(200, &Fields::default(), Framing::Chunked, b"now");
-        session.write_content(b"all").await.unwrap();
-        session.finish().await.unwrap();
-        assert!(!session.is_reusable());
-        session.linger().await;
-        let mut seen = String::new();
-        client.read_to_string(&mut seen).await.unwrap();
-        let first = "HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: 9\r\nConnection: keep-alive\r\n\r\n";
-        assert_eq!(seen, format!("{first}HTTP/1.1 200 OK\r\nDate: now\r\nConnection: close\r\n\r\nall"));
-    }
-
-    #[tokio::test]
-    async fn missing_content_is_no_clean_end() {
-        let (mut session, mut client) = session();
-        client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
-        session.read_head().await.unwrap();
-        session.write_head(200, &Fields::default(), Framing::Length(9), b"now");
-        session.write_content(b"half").await.unwrap();
-        assert!(session.finish().await.is_err() && !session.is_reusable());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn slow_heads_and_slow_content_are_cut() {
-        let (mut session, client) = session();
-        let began = Instant::now();
-        assert!(matches!(session.read_head().await, Err(Unread::Closed)));
-        assert_eq!(began.elapsed().as_secs(), KEEP_ALIVE.as_secs());
-        drop(client);
-
-        let (mut session, mut client) = self::session();
-        let trickle = tokio::spawn(async move {
-            for &byte in b"GET / HTTP/1.1\r\nHost: a-name-that-comes-a-byte-a-second\r\n\r\n" {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                if client.write_all(&[byte]).await.is_err() {
-                    break;
-                }
-            }
-        });
-        let began = Instant::now();
-        assert!(matches!(session.read_head().await, Err(Unread::Late)));
-        assert_eq!(began.elapsed().as_secs(), 16);
-        drop(session);
-        trickle.await.unwrap();
-
-        let (mut session, mut client) = self::session();
-        client.write_all(b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhel").await.unwrap();
-        session.read_head().await.unwrap();
-        assert_eq!(session.read_content().await.unwrap().unwrap(), "hel");
-        assert!(matches!(session.read_content().await, Err(Broken::Io(error)) if error.kind() == io::ErrorKind::TimedOut));
-        assert!(!session.is_reusable());
-    }
-
-    #[tokio::test]
-    async fn heads_have_a_size() {
-        for (text, status) in
-            [(b"a".repeat(head::LARGEST + 1), 414), ([b"GET / HTTP/1.1\r\nA: ".to_vec(), b"a".repeat(head::LARGEST)].concat(), 431)]
-        {
-            let (mut session, mut client) = session();
-            client.write_all(&text).await.unwrap();
-            assert!(matches!(session.read_head().await, Err(Unread::Refused(refusal)) if refusal.0 == status));
-        }
-    }
-}
+mod tests;

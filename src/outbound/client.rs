@@ -18,7 +18,7 @@ use super::origins::{Chosen, Origins};
 use super::pool::Pool;
 use super::transport::Transport;
 use crate::exchange::{Endpoint, EndpointRequest, EndpointResponse};
-use crate::http1::{Broken, Connection, Exchange, write_request_head};
+use crate::http1::{Broken, Connection, Exchange, Step, write_request_head};
 
 /// Addresses that one request tries.
 const ADDRESSES: usize = 4;
@@ -157,7 +157,7 @@ impl Client {
         let length = Some(request.content.len() as u64);
         let mut stream = if again { self.reopen(request, length, deadline).await? } else { self.open(request, length, deadline).await? };
         if !request.content.is_empty() {
-            stream.send(&request.content).await?;
+            stream.send(request.content.clone()).await?;
         }
         stream.finish().await?;
         Ok(stream)
@@ -261,7 +261,7 @@ impl Stream {
     ///
     /// # Errors
     /// When it does not fit what was announced. An origin that takes no more may have answered: [`Self::head`] tells.
-    pub async fn send(&mut self, content: &[u8]) -> Result<(), Error> {
+    pub async fn send(&mut self, content: Bytes) -> Result<(), Error> {
         match self.exchange.send(content).await {
             Ok(()) => Ok(()),
             Err(broken) => Err(self.broken(&broken)),
@@ -275,6 +275,29 @@ impl Stream {
     pub async fn finish(&mut self) -> Result<(), Error> {
         match self.exchange.finish().await {
             Ok(()) => Ok(()),
+            Err(broken) => Err(self.broken(&broken)),
+        }
+    }
+
+    /// Leaves a piece of content, or its end, to [`Self::step`].
+    ///
+    /// # Errors
+    /// As of [`Self::send`].
+    pub fn queue(&mut self, piece: Option<Bytes>) -> Result<(), Error> {
+        let queued = match piece {
+            Some(content) => self.exchange.queue(content),
+            None => self.exchange.queue_end(),
+        };
+        queued.map_err(|broken| self.broken(&broken))
+    }
+
+    /// The next piece of the response's content, while what is queued goes out. May be dropped and asked again.
+    ///
+    /// # Errors
+    /// When the content breaks off.
+    pub async fn step(&mut self) -> Result<Step, Error> {
+        match self.exchange.step().await {
+            Ok(step) => Ok(step),
             Err(broken) => Err(self.broken(&broken)),
         }
     }

@@ -11,6 +11,7 @@ mod outlier;
 mod pool;
 mod transport;
 
+pub use crate::http1::Step;
 pub use client::{Client, Stream};
 pub(crate) use client::{repeatable, timed_out};
 pub use error::{Error, ErrorKind};

@@ -144,7 +144,8 @@ fn proxied(asked: Asked<'_>, response: EndpointResponse) -> Result<Response, Fai
 }
 
 /// The fields of a proxy's response as the client sees them.
-pub(super) fn proxied_fields(fields: Fields) -> Fields {
+pub(super) fn proxied_fields(mut fields: Fields) -> Fields {
+    standard_headers::without_named(&mut fields);
     let mut kept = Fields::with_capacity(fields.len() + 3);
     for field in fields {
         if let Some(name) = standard_headers::remapped_for_proxy(field.name) {

@@ -82,9 +82,18 @@ fn among(name: &FieldName, list: &[&str]) -> bool {
 
 /// Takes away what API Gateway does not see of a request, and what `Connection` names.
 pub(crate) fn arrive(fields: &mut Fields) {
-    let connection: Vec<HeaderValue> = fields.all("connection").cloned().collect();
-    let named = |name: &FieldName| connection.iter().any(|value| lists(value, name));
-    fields.retain(|field| !among(&field.name, &DROPPED_ON_ARRIVAL) && (connection.is_empty() || !named(&field.name)));
+    without_named(fields);
+    fields.retain(|field| !among(&field.name, &DROPPED_ON_ARRIVAL));
+}
+
+/// Takes away what `Connection` names: it was for the connection that it came on.
+pub(crate) fn without_named(fields: &mut Fields) {
+    let says_nothing =
+        |value: &&HeaderValue| ["keep-alive", "close"].iter().any(|word| value.as_bytes().eq_ignore_ascii_case(word.as_bytes()));
+    let connection: Vec<HeaderValue> = fields.all("connection").filter(|value| !says_nothing(value)).cloned().collect();
+    if !connection.is_empty() {
+        fields.retain(|field| field.name.is("connection") || !connection.iter().any(|value| lists(value, &field.name)));
+    }
 }
 
 /// Whether a comma-separated list of field names holds `name`.
@@ -239,6 +248,14 @@ mod tests {
         let proxy = |name: &'static str| remapped_for_proxy(FieldName::from_static(name)).map(|name| name.as_str().to_owned());
         assert_eq!(proxy("date").as_deref(), Some("x-amzn-Remapped-date"));
         assert_eq!((proxy("Via"), proxy("Host").as_deref()), (None, Some("Host")));
+    }
+
+    #[test]
+    fn what_an_origins_connection_names_stays_there() {
+        let mut response =
+            fields(&[("X-Hop", "1"), ("Connection", "keep-alive, x-hop"), ("Content-Type", "text/plain"), ("Connection", "close")]);
+        without_named(&mut response);
+        assert_eq!(response.iter().map(|field| field.name.as_str()).collect::<Vec<_>>(), ["Connection", "Content-Type", "Connection"]);
     }
 
     #[test]

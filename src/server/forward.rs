@@ -1,5 +1,6 @@
 //! Content that passes as it arrives, both ways, with no more of it in memory than a piece.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use crate::backend::failure_of;
 use crate::exchange::{EndpointRequest, EndpointResponse, Failure, FieldName, Forward, Response, ResponseType};
 use crate::http1::Framing;
 use crate::mapping::coding;
-use crate::outbound::{Error, ErrorKind, Stream, repeatable, timed_out};
+use crate::outbound::{Error, ErrorKind, Step, Stream, repeatable, timed_out};
 use crate::pipeline::{Exchange, response_too_large};
 
 const CONNECTION: FieldName = FieldName::from_static("Connection");
@@ -133,12 +134,15 @@ impl Connection {
             }
             return (false, received);
         }
-        let passed = self.pass_back(session, stream, first, forward.content_limit, &mut received, &mut pace).await;
-        exchange.context.response_length = *passed.as_ref().unwrap_or(&0);
-        if passed.is_ok() && session.is_content_done() {
-            return (true, received);
-        }
+        // What streams may take its time, and no more than that.
+        let streams = exchange.operation().is_some_and(|operation| operation.integration.streams_response);
+        let ends = streams.then(|| asked + forward.request.timeout);
+        let mut passing = Passing { sent: 0, received, limit: forward.content_limit, ends };
+        let passed = self.pass_back(session, stream, first, &mut passing, &mut pace).await;
+        received = passing.received;
+        exchange.context.response_length = passing.sent;
         match passed {
+            Ok(()) if session.is_content_done() => return (true, received),
             Err(Unanswered::Endpoint(error)) => self.edge.pipeline.broke_off(exchange, error.after(asked.elapsed()).to_string()),
             Err(Unanswered::Refused(failure)) => self.edge.pipeline.broke_off(exchange, failure.detail.into_owned()),
             _ => {}
@@ -218,57 +222,49 @@ impl Connection {
         }
     }
 
-    /// Passes the response's content, and what is left of the request's; the bytes sent.
+    /// Passes the response's content, and what is left of the request's.
     async fn pass_back(
         &self,
         session: &mut Session,
         mut stream: Stream,
         first: Option<Bytes>,
-        limit: Option<u64>,
-        received: &mut u64,
+        passing: &mut Passing,
         pace: &mut Pace,
-    ) -> Result<u64, Unanswered> {
-        let mut sent = 0;
+    ) -> Result<(), Unanswered> {
         if let Some(piece) = first {
-            sent = pass(session, &stream, piece, 0, limit).await?;
+            passing.pass(session, &stream, piece).await?;
         } else if !stream.has_more_at_hand() {
             // Nobody knows when content comes; the client need not wait for it to see the head.
             session.flush().await.map_err(|_| not_read())?;
         }
         let mut sending = !session.is_content_done();
+        // Until when the origin is to take what was sent on.
+        let mut taken: Option<Instant> = None;
         loop {
-            if sending {
-                tokio::select! {
-                    biased;
-                    piece = stream.next() => match piece? {
-                        Some(piece) => sent += pass(session, &stream, piece, sent, limit).await?,
-                        None => break,
+            let until = taken.unwrap_or_else(|| Instant::now() + PAUSE).min(passing.ends.unwrap_or_else(far));
+            tokio::select! {
+                biased;
+                step = timeout_at(until, stream.step()) => match step {
+                    Ok(step) => match step? {
+                        Step::Piece(Some(piece)) => passing.pass(session, &stream, piece).await?,
+                        Step::Piece(None) => break,
+                        Step::Sent => taken = None,
                     },
-                    piece = pace.next(session) => {
-                        let piece = piece.map_err(Unanswered::Client)?;
-                        sending = match tokio::time::timeout(TAKEN, send_on(&mut stream, piece, limit, received)).await {
-                            Ok(sent_on) => sent_on?,
-                            Err(_) => {
-                                let detail = format!("nothing of the content was taken for {} s", TAKEN.as_secs());
-                                return Err(stream.refuse_as(ErrorKind::Timeout, &detail).into());
-                            }
-                        };
-                    }
+                    Err(_) => return Err(stream.refuse_as(ErrorKind::Timeout, &late(taken, passing.ends)).into()),
+                },
+                piece = from_client(session, pace, sending), if taken.is_none() || !sending => {
+                    let piece = piece?;
+                    sending = count(piece.as_ref(), passing.limit, &mut passing.received)?;
+                    stream.queue(piece)?;
+                    taken = Some(Instant::now() + TAKEN);
                 }
-                continue;
-            }
-            let piece = tokio::time::timeout(PAUSE, stream.next()).await;
-            match piece.map_err(|_| stream.refuse_as(ErrorKind::Timeout, &format!("nothing came for {} s", PAUSE.as_secs())))?? {
-                Some(piece) => sent += pass(session, &stream, piece, sent, limit).await?,
-                None => break,
             }
         }
         // The origin is free for others before the client has what is left of its answer.
         if session.is_content_done() {
             self.edge.client.release(stream);
         }
-        session.finish().await.map_err(|_| not_read())?;
-        Ok(sent)
+        session.finish().await.map_err(|_| not_read())
     }
 }
 
@@ -281,12 +277,38 @@ fn fitting(opened: Opened, limit: Option<u64>) -> Result<Opened, Unanswered> {
     }
 }
 
-/// Writes a piece of the response, unless that is then larger than may pass.
-async fn pass(session: &mut Session, stream: &Stream, piece: Bytes, sent: u64, limit: Option<u64>) -> Result<u64, Unanswered> {
-    if let Some(limit) = limit.filter(|limit| sent + piece.len() as u64 > *limit) {
-        return Err(Unanswered::Refused(response_too_large(sent + piece.len() as u64, limit)));
+/// What has passed once the response had begun.
+struct Passing {
+    /// Content of the response, in bytes …
+    sent: u64,
+    /// … and of the request.
+    received: u64,
+    /// What either may have.
+    limit: Option<u64>,
+    /// When it is over, whatever has passed.
+    ends: Option<Instant>,
+}
+
+impl Passing {
+    /// Writes a piece of the response, unless that is then larger than may pass.
+    async fn pass(&mut self, session: &mut Session, stream: &Stream, piece: Bytes) -> Result<(), Unanswered> {
+        let length = self.sent + piece.len() as u64;
+        if let Some(limit) = self.limit.filter(|limit| length > *limit) {
+            return Err(Unanswered::Refused(response_too_large(length, limit)));
+        }
+        write(session, stream, piece).await.map_err(|_| not_read())?;
+        self.sent = length;
+        Ok(())
     }
-    write(session, stream, piece).await.ok_or_else(not_read)
+}
+
+/// The next piece of a request's content that is still coming; a client that leaves is noticed then as well as later.
+async fn from_client(session: &mut Session, pace: &mut Pace, sending: bool) -> Result<Option<Bytes>, Unanswered> {
+    if sending {
+        return pace.next(session).await.map_err(Unanswered::Client);
+    }
+    session.gone().await;
+    Err(not_read())
 }
 
 /// A client that is gone is told nothing.
@@ -311,31 +333,44 @@ async fn begun((mut stream, head): Opened) -> Result<(Opened, Option<Bytes>), Un
 }
 
 /// Writes a piece, which goes out at once unless more is at hand.
-async fn write(session: &mut Session, stream: &Stream, piece: Bytes) -> Option<u64> {
-    let length = piece.len() as u64;
-    session.write_content(piece).await.ok()?;
-    if !stream.has_more_at_hand() {
-        session.flush().await.ok()?;
-    }
-    Some(length)
+async fn write(session: &mut Session, stream: &Stream, piece: Bytes) -> io::Result<()> {
+    session.write_content(piece).await?;
+    if stream.has_more_at_hand() { Ok(()) } else { session.flush().await }
 }
 
 /// Sends a piece of the request's content on; false at its end.
 async fn send_on(stream: &mut Stream, piece: Option<Bytes>, limit: Option<u64>, received: &mut u64) -> Result<bool, Unanswered> {
+    let goes_on = count(piece.as_ref(), limit, received)?;
     match piece {
-        Some(piece) => {
-            *received += piece.len() as u64;
-            if limit.is_some_and(|limit| *received > limit) {
-                return Err(Unanswered::Client(coding::too_large()));
-            }
-            stream.send(&piece).await?;
-            Ok(true)
-        }
-        None => {
-            stream.finish().await?;
-            Ok(false)
-        }
+        Some(piece) => stream.send(piece).await?,
+        None => stream.finish().await?,
     }
+    Ok(goes_on)
+}
+
+/// Counts a piece of the request's content, unless that is then larger than may pass; false at its end.
+fn count(piece: Option<&Bytes>, limit: Option<u64>, received: &mut u64) -> Result<bool, Unanswered> {
+    *received += piece.map_or(0, |piece| piece.len() as u64);
+    if limit.is_some_and(|limit| *received > limit) {
+        return Err(Unanswered::Client(coding::too_large()));
+    }
+    Ok(piece.is_some())
+}
+
+/// What an origin was too slow with.
+fn late(taken: Option<Instant>, ends: Option<Instant>) -> String {
+    if ends.is_some_and(|ends| ends <= Instant::now()) {
+        "the response was not complete within timeoutInMillis".to_owned()
+    } else if taken.is_some() {
+        format!("nothing of the content was taken for {} s", TAKEN.as_secs())
+    } else {
+        format!("nothing came for {} s", PAUSE.as_secs())
+    }
+}
+
+/// So far away that nobody waits for it.
+fn far() -> Instant {
+    Instant::now() + Duration::from_secs(86_400)
 }
 
 /// `http_method` is the client's, `asked` the endpoint's: what answers HEAD has no content, whatever its length says.

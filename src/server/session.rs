@@ -1,14 +1,18 @@
 //! One request's way in and its response's way out, whichever HTTP the client speaks: HTTP/1.1 by `http1`, HTTP/2 by Pingora.
 
 use std::io;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::Method;
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::date::get_cached_date;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, Empty};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
 use super::convert;
+use super::socket::Socket;
 use crate::exchange::Response;
 use crate::http1::{self, Broken, Framing};
 
@@ -16,9 +20,26 @@ use crate::http1::{self, Broken, Framing};
 const PIECE: usize = 64 << 10;
 
 /// A client's connection, in the clear or over TLS.
-pub(super) trait Io: AsyncRead + AsyncWrite + Unpin + Send + Sync {}
+pub(super) trait Io: AsyncRead + AsyncWrite + Unpin + Send + Sync {
+    /// Has the connection end with a reset once it is dropped.
+    fn reset(&self);
+}
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Io for S {}
+impl Io for TcpStream {
+    fn reset(&self) {
+        let _ = rustix::net::sockopt::set_socket_linger(self, Some(Duration::ZERO));
+    }
+}
+
+impl Io for TlsStream<Socket> {
+    fn reset(&self) {
+        self.get_ref().0.stream().reset();
+    }
+}
+
+impl Io for Empty {
+    fn reset(&self) {}
+}
 
 /// See the module.
 pub(super) enum Session {
@@ -72,6 +93,17 @@ impl Session {
                 pingora::ErrorType::ReadTimedout => Unreadable::Late,
                 _ => Unreadable::Broken,
             }),
+        }
+    }
+
+    /// Waits until the client has gone away while its response goes on. A request's content must have been read to its end.
+    pub(super) async fn gone(&mut self) {
+        match self {
+            Self::Http1(session) => session.gone().await,
+            Self::Http2(session) => match session.watch_h2_stream_close() {
+                Some(closed) => drop(closed.await),
+                None => std::future::pending().await,
+            },
         }
     }
 
@@ -182,6 +214,11 @@ impl Session {
             Self::Http1(session) => {
                 let _ = session.flush().await;
                 session.close();
+                if session.ends_with_connection() {
+                    // A plain end would be the response's own.
+                    let (stream, _) = session.detach(Box::new(tokio::io::empty()));
+                    stream.reset();
+                }
             }
             Self::Http2(session) => session.shutdown().await,
         }

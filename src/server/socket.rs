@@ -54,6 +54,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         Self { inspector, ..Self::encrypted(stream, gate) }
     }
 
+    /// What is under it.
+    pub(super) const fn stream(&self) -> &S {
+        &self.stream
+    }
+
     fn poll_late_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.gate.is_head_open() {
             self.head_since = None;

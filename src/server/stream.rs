@@ -35,7 +35,12 @@ impl Connection {
         let mut sent = 0;
         let is_whole = loop {
             let until = deadline.min(Instant::now() + PAUSE);
-            match tokio::time::timeout_at(until, rest.next()).await {
+            let next = tokio::select! {
+                biased;
+                next = tokio::time::timeout_at(until, rest.next()) => next,
+                () = session.gone(), if session.is_content_done() => break false,
+            };
+            match next {
                 Ok(Ok(Some(piece))) => {
                     sent += piece.len() as u64;
                     if session.write_content(piece).await.is_err() || session.flush().await.is_err() {
