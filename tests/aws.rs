@@ -113,6 +113,45 @@ fn a_role_that_cannot_be_assumed_is_500_and_never_the_gateways_own_credentials()
 }
 
 #[test]
+fn the_role_of_an_authorizer_signs_for_its_function() {
+    let backend = Backend::start();
+    let allow = json!({"principalId": "p", "policyDocument": {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*"}]}});
+    backend.reset(Some(&json!([
+        {"path": "^/sts", "respond": {"status": 200, "body": sts("AKIDROLE", "2999-01-01T00:00:00Z"), "headers": {"Content-Type": "text/xml"}}},
+        {"path": "^/2015-03-31", "respond": {"status": 200, "json": allow}},
+    ])));
+    let api = "
+  /guarded:
+    get:
+      security: [{asks: []}]
+      responses: {'200': {description: done}}
+      x-amazon-apigateway-integration: {type: mock, requestTemplates: {application/json: '{\"statusCode\": 200}'}, responses: {default: {statusCode: '200'}}}
+components:
+  securitySchemes:
+    asks:
+      type: apiKey
+      name: Authorization
+      in: header
+      x-amazon-apigateway-authtype: custom
+      x-amazon-apigateway-authorizer:
+        type: token
+        authorizerUri: arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:us-east-1:123456789012:function:decides/invocations
+        authorizerCredentials: arn:aws:iam::123456789012:role/api
+";
+    let endpoints = "endpoints: {sts: \"http://127.0.0.1:${BACKEND_PORT}/sts\", lambda: \"http://127.0.0.1:${BACKEND_PORT}\"}";
+    for (assumes, key) in [("assumeRoles: true, ", "AKIDROLE"), ("", "AKIDBASE")] {
+        let gateway = start(&backend, &format!("{assumes}{endpoints}"), api);
+        backend.take();
+        let response = client::send(gateway.port, "GET", "/prod/guarded", &[("Authorization".to_owned(), "t".to_owned())], b"").unwrap();
+        assert_eq!(response.status, 200, "{}", response.text());
+        let asked = backend.take();
+        assert_eq!(asked.len(), 1, "{asked:?}");
+        assert!(field(&asked[0], "authorization").contains(&format!("Credential={key}/")), "{asked:?}");
+    }
+}
+
+#[test]
 fn a_function_at_aws_streams_to_the_client() {
     let backend = Backend::start();
     let streamed = |events: &[Event]| STANDARD.encode(events.iter().flat_map(message).collect::<Vec<u8>>());

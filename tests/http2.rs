@@ -176,6 +176,22 @@ fn a_list_of_fields_beyond_its_limit_is_refused() {
 }
 
 #[test]
+fn a_refusal_of_head_has_no_content() {
+    let gateway = start();
+    for (method, has_content) in [("GET", true), ("HEAD", false)] {
+        let mut client = Client::connect(gateway.port);
+        let name = [0x02, u8::try_from(method.len()).unwrap()];
+        // An encoded control in a path is refused before anything is looked for.
+        client.send(&frame(HEADERS, 5, 1, &[&name, method.as_bytes(), b"\x86\x04\x04/%00\x41\x01a"].concat()));
+        let head = client.until(|frame| frame.kind == HEADERS).unwrap();
+        assert_ne!(head.payload[0], 0x88, "{method}");
+        let is_end = |frame: &Frame| frame.stream == 1 && frame.flags & 1 == 1 && matches!(frame.kind, DATA | HEADERS);
+        let content = if is_end(&head) { 0 } else { client.until(is_end).unwrap().payload.len() };
+        assert_eq!(content > 0, has_content, "{method}");
+    }
+}
+
+#[test]
 fn control_frames_without_end_hold_little() {
     let gateway = start();
     is_served(&gateway);

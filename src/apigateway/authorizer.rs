@@ -21,6 +21,8 @@ pub struct Authorizer {
     pub identity_validation: Option<Regex>,
     /// How long a decision is kept, in seconds; 0: not at all.
     pub result_ttl_seconds: u32,
+    /// `authorizerCredentials`: the role that signs for its function, where roles are assumed.
+    pub credentials: Option<Spanned<String>>,
 }
 
 /// The kinds of authorizers.

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Asked, Authorize, Called, Grant, Verdict, unauthorized, unusable};
 use crate::apigateway::policy::Policy;
 use crate::exchange::{Endpoint, Failure};
-use crate::outbound::aws::{Aws, Invocation, InvocationType};
+use crate::outbound::aws::{Aws, Invocation, InvocationType, Role};
 
 /// A function may take so long.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -29,6 +29,8 @@ pub struct Function {
     pub region: Box<str>,
     /// The function's name or ARN, percent-encoded as one segment.
     pub name: Arc<str>,
+    /// The role that signs; nothing: the gateway's own credentials.
+    pub role: Option<Box<str>>,
     /// What `execute-api:/…` in its policies stands for.
     pub arn_prefix: Box<str>,
     /// What it answers.
@@ -51,6 +53,7 @@ pub enum Answers {
 pub struct Lambda {
     aws: Arc<Aws>,
     function: Function,
+    role: Option<Arc<Role>>,
     /// By the identity's hash; nothing: every request asks the function.
     kept: Option<Cache<[u8; 32], Kept>>,
 }
@@ -68,7 +71,8 @@ impl Lambda {
     pub fn new(aws: Arc<Aws>, function: Function, ttl_seconds: u32) -> Self {
         let ttl = Duration::from_secs(ttl_seconds.into());
         let cache = || Cache::builder().weigher(|_, kept: &Kept| kept.size).max_capacity(KEPT).time_to_live(ttl).build();
-        Self { aws, function, kept: (ttl_seconds > 0).then(cache) }
+        let role = function.role.as_deref().map(|arn| aws.roles().role(arn));
+        Self { aws, function, role, kept: (ttl_seconds > 0).then(cache) }
     }
 
     async fn ask(&self, asked: Asked<'_>) -> Result<Kept, Failure> {
@@ -76,6 +80,7 @@ impl Lambda {
         let invocation = Invocation {
             endpoint: Arc::clone(endpoint),
             region: region.clone(),
+            role: self.role.clone(),
             function: Arc::clone(name),
             invocation_type: InvocationType::RequestResponse,
             payload: (asked.event)(),
@@ -187,7 +192,7 @@ mod tests {
             allow_link_local: false,
         };
         let arn_prefix = "arn:aws:execute-api:r:1:a/".into();
-        grant(&answer, &Function { endpoint: Arc::new(endpoint), region: "r".into(), name: "f".into(), arn_prefix, answers })
+        grant(&answer, &Function { endpoint: Arc::new(endpoint), region: "r".into(), name: "f".into(), role: None, arn_prefix, answers })
     }
 
     fn allowing(more: Value) -> Value {

@@ -222,6 +222,7 @@ fn authorizer_facts(authorizer: &Authorizer) -> Value {
     };
     json!({
         "authorizer": kind,
+        "authorizerCredentials": authorizer.credentials.as_ref().map(|credentials| &credentials.value),
         "identitySource": authorizer.identity_sources.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "identityValidationExpression": authorizer.identity_validation.as_ref().map(regex::Regex::as_str),
         "authorizerResultTtlInSeconds": authorizer.result_ttl_seconds,

@@ -47,6 +47,8 @@ pub(super) enum Outcome {
 
 /// Of an event, in bytes.
 pub(super) const PAYLOAD: usize = 6 << 20;
+/// Of an event whose caller does not wait, in bytes.
+pub(super) const EVENT: usize = 1 << 20;
 
 impl Outcome {
     /// Whether the process can be used again.
@@ -97,8 +99,9 @@ impl Answer {
         Self::refused(404, "ResourceNotFoundException", &format!("Function not found: {arn}"))
     }
 
-    pub(super) fn too_large(length: usize) -> Self {
-        let message = format!("{length} byte payload is too large for the RequestResponse invocation type (limit {PAYLOAD} bytes)");
+    pub(super) fn too_large(length: usize, limit: usize) -> Self {
+        let kind = if limit == EVENT { "Event" } else { "RequestResponse" };
+        let message = format!("{length} byte payload is too large for the {kind} invocation type (limit {limit} bytes)");
         Self::refused(413, "RequestTooLargeException", &message)
     }
 
@@ -114,8 +117,7 @@ impl Answer {
     }
 
     /// The event of an asynchronous call was taken.
-    #[must_use]
-    pub fn accepted() -> Self {
+    pub(super) fn accepted() -> Self {
         Self { error_type: None, ..Self::without_a_run(202, "", Bytes::new()) }
     }
 }

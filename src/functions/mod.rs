@@ -9,6 +9,7 @@ mod function;
 mod log;
 mod process;
 mod published;
+mod queue;
 mod runtime_api;
 mod settings;
 mod variables;
@@ -24,6 +25,7 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 pub use answer::Answer;
+use answer::EVENT;
 use function::Function;
 pub use settings::{Alias, FunctionSettings, Runtime, Version};
 
@@ -36,6 +38,8 @@ pub struct Functions {
     /// Where processes have their own directories; made for the first function.
     directory: PathBuf,
     starts: Arc<Semaphore>,
+    /// Places for events whose callers do not wait.
+    queued: Arc<Semaphore>,
     reaper: Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
 
@@ -103,7 +107,8 @@ impl Functions {
         // A name that nobody can have taken before.
         let directory = std::env::temp_dir().join(format!("headgate-functions-{:032x}", fastrand::u128(..)));
         let starts = std::thread::available_parallelism().map_or(2, |processors| processors.get().max(2));
-        Self { known: ArcSwap::default(), directory, starts: Arc::new(Semaphore::new(starts)), reaper: Mutex::default() }
+        let [starts, queued] = [starts, queue::WAITING].map(|places| Arc::new(Semaphore::new(places)));
+        Self { known: ArcSwap::default(), directory, starts, queued, reaper: Mutex::default() }
     }
 
     /// Takes the functions of a configuration over. One that did not change keeps its warm processes; those of one that did end with what
@@ -155,6 +160,26 @@ impl Functions {
     pub async fn invoke(&self, name: &str, call: Call) -> Option<Streamed> {
         let function = self.known.load().get(name).cloned()?;
         Some(function.invoke(call).await)
+    }
+
+    /// Takes an event whose caller does not wait, and says so, or why it is not taken; nothing where no function of the name runs here.
+    #[must_use]
+    pub fn queue(self: &Arc<Self>, name: &str, call: Call) -> Option<Answer> {
+        let function = self.known.load().get(name).cloned()?;
+        if let Some(refusal) = function.refusal(&call, EVENT) {
+            return Some(refusal);
+        }
+        let Ok(place) = Arc::clone(&self.queued).try_acquire_owned() else { return Some(Answer::throttled(false)) };
+        let (functions, name) = (Arc::downgrade(self), name.to_owned());
+        tokio::spawn(async move {
+            let _place = place;
+            queue::deliver(&name, || {
+                let (functions, name, call) = (functions.upgrade(), name.clone(), call.clone());
+                async move { Some(functions?.invoke(&name, call).await?.answer) }
+            })
+            .await;
+        });
+        Some(Answer::accepted())
     }
 
     /// Ends every process.

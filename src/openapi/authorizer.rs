@@ -71,15 +71,11 @@ impl Reader<'_> {
             }
             Kind::Jwt => jwt(&mut fields, jwks_file, problems)?,
         };
-        fields.ignore(&[
-            "authorizerCredentials",
-            "authorizerPayloadFormatVersion",
-            "providerARNs",
-            "authorizerUri",
-            "enableSimpleResponses",
-        ]);
+        let credentials = fields.take("authorizerCredentials");
+        let credentials = credentials.map(|node| Spanned::at(node, node.scalar().unwrap_or_default().to_owned()));
+        fields.ignore(&["authorizerPayloadFormatVersion", "providerARNs", "authorizerUri", "enableSimpleResponses"]);
         fields.finish(problems);
-        Some(Authorizer { name: name.to_owned(), kind, identity_sources, identity_validation, result_ttl_seconds: ttl })
+        Some(Authorizer { name: name.to_owned(), kind, identity_sources, identity_validation, result_ttl_seconds: ttl, credentials })
     }
 
     /// The text of the key set that `x-headgate.jwksFile` names.

@@ -71,7 +71,24 @@ fn endpoint(seen: &Seen<'_>) -> Vec<String> {
 
 fn uri(request: &EndpointRequest) -> String {
     let scheme = if request.endpoint.scheme == Scheme::Https { "https" } else { "http" };
-    format!("{scheme}://{}{}", request.endpoint.authority(), request.path_and_query)
+    format!("{scheme}://{}{}", request.endpoint.authority(), without_secrets(&request.path_and_query))
+}
+
+/// The arguments of a presigned request that prove something, in lower case.
+const PROOFS: [&str; 3] = ["x-amz-signature", "x-amz-credential", "x-amz-security-token"];
+
+/// A target as it may be shown: who could send what a presigned one says could act as its signer.
+fn without_secrets(target: &str) -> String {
+    let Some((path, query)) = target.split_once('?') else { return target.to_owned() };
+    let argument = |argument: &str| match argument.split_once('=') {
+        Some((name, value)) => format!("{name}={}", shown(name, value)),
+        None => argument.to_owned(),
+    };
+    format!("{path}?{}", query.split('&').map(argument).collect::<Vec<_>>().join("&"))
+}
+
+fn shown<'v>(name: &str, value: &'v str) -> std::borrow::Cow<'v, str> {
+    if PROOFS.contains(&&*name.to_ascii_lowercase()) { masked(value).into() } else { value.into() }
 }
 
 /// What ended the execution, after the service's beginning of such lines.
@@ -88,7 +105,7 @@ fn text(content: &Bytes) -> std::borrow::Cow<'_, str> {
 }
 
 fn pairs<'p>(pairs: impl Iterator<Item = (&'p str, &'p str)>) -> String {
-    let members: Vec<String> = pairs.map(|(name, value)| format!("{name}={value}")).collect();
+    let members: Vec<String> = pairs.map(|(name, value)| format!("{name}={}", shown(name, value))).collect();
     format!("{{{}}}", members.join(", "))
 }
 
@@ -120,6 +137,15 @@ mod tests {
         given.append_text(FieldName::from_static("Authorization"), "short");
         given.append_text(FieldName::from_static("Accept"), "*/*");
         assert_eq!(fields(&given), "{X-Api-Key=****efghij, Authorization=****, Accept=*/*}");
+    }
+
+    #[test]
+    fn what_a_presigned_request_proves_itself_by_is_masked() {
+        assert_eq!(
+            without_secrets("/a?x=1&X-Amz-Signature=0123456789abcdef&x-amz-security-token=s&y"),
+            "/a?x=1&X-Amz-Signature=****abcdef&x-amz-security-token=****&y"
+        );
+        assert_eq!(without_secrets("/a"), "/a");
     }
 
     #[test]

@@ -80,7 +80,8 @@ impl Connection {
     /// Answers what is no request, or none that is served; the connection ends with it.
     pub(super) async fn refuse(&self, session: &mut Session, Refused(status, message): Refused) {
         session.close();
-        let _ = session.send(&convert::refusal(status, message), &http::Method::GET).await;
+        let http_method = session.http_method();
+        let _ = session.send(&convert::refusal(status, message), &http_method).await;
         self.edge.observer.metrics().refused.inc();
     }
 

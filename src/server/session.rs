@@ -63,6 +63,14 @@ impl Session {
         matches!(self, Self::Http2(_))
     }
 
+    /// The method of a request that is not served. On HTTP/1.1 an answer to HEAD leaves its content out by itself.
+    pub(super) fn http_method(&self) -> Method {
+        match self {
+            Self::Http1(_) => Method::GET,
+            Self::Http2(session) => session.req_header().method.clone(),
+        }
+    }
+
     /// The length of the request's content, if it is known; 0 where there is none.
     pub(super) fn content_length(&mut self) -> Option<u64> {
         match self {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use regex::Regex;
 
 use super::aws_call;
+use super::compile_release::assumable;
 use crate::apigateway::account::{Account, ApiWithStages};
 use crate::apigateway::api::{Api, Authorization, Method};
 use crate::apigateway::authorizer::{Authorizer, AuthorizerKind, IamPrincipal};
@@ -226,7 +227,9 @@ impl Place<'_> {
             problems.help("such as arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{function ARN}/invocations");
             return None;
         };
-        let function = Function { endpoint, region, name, arn_prefix: self.arn_prefix.into(), answers };
+        let credentials = authorizer.credentials.as_ref().filter(|_| self.account.aws.assume_roles);
+        let role = credentials.and_then(|credentials| assumable(credentials, with_variables(credentials, problems), problems));
+        let function = Function { endpoint, region, name, role, arn_prefix: self.arn_prefix.into(), answers };
         let aws = Arc::clone(&self.authorizers.aws);
         let of = format!("{function:?} {:?}", authorizer.identity_validation);
         Some(self.made(authorizer, &of, || Arc::new(Lambda::new(aws, function, authorizer.result_ttl_seconds))))

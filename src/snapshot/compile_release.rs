@@ -314,6 +314,11 @@ fn invalid(place: &Place<'_>, (uri, text): (&Spanned<String>, &str), kind: Integ
 fn role(place: &Place<'_>, integration: &Integration, release: &Release, problems: &mut Problems) -> Option<Box<str>> {
     let credentials = integration.credentials.as_ref().filter(|_| place.account.aws.assume_roles)?;
     let arn = with_variables(credentials, release, problems);
+    assumable(credentials, arn, problems)
+}
+
+/// The role that `credentials` means once stage variables are in.
+pub(super) fn assumable(credentials: &Spanned<String>, arn: String, problems: &mut Problems) -> Option<Box<str>> {
     if arn.contains(":iam::*:") {
         problems.spanned(
             Severity::Warning,

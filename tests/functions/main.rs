@@ -153,6 +153,9 @@ fn the_invoke_api_is_lambdas_own() {
     assert_eq!(invoke_with(&gateway, "f", &json!({}), &[("X-Amz-Client-Context", "*")]).status, 400);
     assert_eq!(invoke_with(&gateway, "f", &json!({}), &[("X-Amz-Invocation-Type", "DryRun")]).status, 204);
     assert_eq!(invoke_with(&gateway, "f", &json!({}), &[("X-Amz-Invocation-Type", "Event")]).status, 202);
+    // What could never run is told at once.
+    assert_eq!(invoke_with(&gateway, "f:nowhere", &json!({}), &[("X-Amz-Invocation-Type", "Event")]).status, 404);
+    assert_eq!(invoke_with(&gateway, "f", &json!("x".repeat(1 << 20)), &[("X-Amz-Invocation-Type", "Event")]).status, 413);
 
     let path = "/2015-03-31/functions/f/invocations";
     let answer = client::send(gateway.admin_port, "POST", path, &[], b"no JSON").unwrap();

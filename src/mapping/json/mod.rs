@@ -65,7 +65,7 @@ impl Quoted<'_> {
     fn unescaped(self) -> Option<String> {
         let mut out = String::with_capacity(self.text.len());
         let mut rest = self.text;
-        while let Some(at) = rest.bytes().position(|byte| byte == b'\\') {
+        while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
             out.push_str(rest.get(..at)?);
             let escape = rest.get(at + 1..)?;
             let c = escape.chars().next()?;

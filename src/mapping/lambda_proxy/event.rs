@@ -3,6 +3,7 @@
 //! It is written straight into bytes: no tree is built of it.
 
 use std::borrow::Cow;
+use std::io::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -56,7 +57,7 @@ pub fn payload_1(event: &Event<'_>) -> Vec<u8> {
     match event.payload {
         Payload { content: [], .. } => out.member("body", &Value::Null),
         Payload { content, is_binary: true } => out.member("body", &STANDARD.encode(content)),
-        Payload { content, .. } => out.member("body", &*String::from_utf8_lossy(content)),
+        Payload { content, .. } => out.text("body", &String::from_utf8_lossy(content)),
     }
     out.member("isBase64Encoded", &(event.payload.is_binary && !event.payload.content.is_empty()));
     out.finish()
@@ -176,7 +177,7 @@ pub fn payload_2(event: &Event<'_>) -> Vec<u8> {
         if event.payload.is_binary {
             out.member("body", &STANDARD.encode(event.payload.content));
         } else {
-            out.member("body", &*String::from_utf8_lossy(event.payload.content));
+            out.text("body", &String::from_utf8_lossy(event.payload.content));
         }
     }
     out.member("isBase64Encoded", &(event.payload.is_binary && !event.payload.content.is_empty()));
@@ -263,6 +264,9 @@ fn grouped_lower(pairs: impl Iterator<Item = (String, String)>) -> IndexMap<Stri
     joined
 }
 
+/// What is looked at together, in bytes: the compiler makes a few vector instructions of it.
+const RUN: usize = 64;
+
 /// JSON, member by member.
 struct Writer {
     out: Vec<u8>,
@@ -299,6 +303,38 @@ impl Writer {
         self.value(value);
     }
 
+    /// A text that may be long: what stands for itself goes over in runs.
+    fn text(&mut self, name: &str, text: &str) {
+        self.name(name);
+        self.out.push(b'"');
+        for part in text.as_bytes().chunks(RUN) {
+            if part.iter().fold(false, |found, &byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\')) {
+                part.iter().for_each(|&byte| self.escaped(byte));
+            } else {
+                self.out.extend_from_slice(part);
+            }
+        }
+        self.out.push(b'"');
+    }
+
+    fn escaped(&mut self, byte: u8) {
+        let escape = match byte {
+            b'"' | b'\\' => byte,
+            b'\n' => b'n',
+            b'\r' => b'r',
+            b'\t' => b't',
+            0x08 => b'b',
+            0x0c => b'f',
+            0..0x20 => {
+                // Writing into memory cannot fail.
+                let _ = write!(self.out, "\\u{byte:04x}");
+                return;
+            }
+            _ => return self.out.push(byte),
+        };
+        self.out.extend_from_slice(&[b'\\', escape]);
+    }
+
     fn object(&mut self, members: impl FnOnce(&mut Self)) {
         self.out.push(b'{');
         self.first = true;
@@ -318,5 +354,21 @@ impl Writer {
 
     fn joined(&mut self, name: &str, members: &IndexMap<String, String>) {
         self.member(name, members);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_written_as_the_library_writes_them() {
+        let every: String = (0..0x250).filter_map(char::from_u32).collect();
+        let plain = "x".repeat(RUN);
+        for text in ["", &every, &plain, &format!("{plain}\"{plain}{plain}\n"), &format!("{}é{plain}", "x".repeat(RUN - 1))] {
+            let mut out = Writer::new(0);
+            out.text("body", text);
+            assert_eq!(String::from_utf8(out.finish()).unwrap(), serde_json::json!({ "body": text }).to_string());
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, Method};
 
-use super::{Aws, Scope, Signer};
+use super::{Aws, Role, Scope, Signer};
 use crate::exchange::{Endpoint, EndpointRequest, FieldName, Fields};
 use crate::functions::{Answer, Call, Streamed, name_of};
 use crate::outbound::{Error, ErrorKind};
@@ -30,6 +30,8 @@ pub struct Invocation {
     pub endpoint: Arc<Endpoint>,
     /// Its region.
     pub region: Box<str>,
+    /// The role that signs; nothing: the gateway's own credentials.
+    pub role: Option<Arc<Role>>,
     /// The function: a name or an ARN, qualifier included, percent-encoded as one segment.
     pub function: Arc<str>,
     /// Whether the caller waits.
@@ -116,15 +118,16 @@ impl Aws {
             now_ms: u64::try_from(now_ms).unwrap_or(u64::MAX),
             random: fastrand::u128(..),
         };
+        let failed = |kind, detail: &str| Error::new(kind, local.function.to_owned(), detail);
+        let gone = || failed(ErrorKind::Refused, "the function is not here any more");
+        if local.invocation_type == InvocationType::Event {
+            return self.functions.queue(name, call).map(Into::into).ok_or_else(gone);
+        }
         let (functions, name) = (Arc::clone(&self.functions), name.to_owned());
         let running = GoesOn(Some(Box::pin(async move { functions.invoke(&name, call).await })));
-        if local.invocation_type == InvocationType::Event {
-            return Ok(Answer::accepted().into());
-        }
-        let failed = |kind, detail: &str| Error::new(kind, local.function.to_owned(), detail);
         let waited = tokio::time::timeout(local.timeout, running).await;
         let late = |_| failed(ErrorKind::Timeout, &format!("no answer within {} ms", local.timeout.as_millis()));
-        waited.map_err(late)?.ok_or_else(|| failed(ErrorKind::Refused, "the function is not here any more"))
+        waited.map_err(late)?.ok_or_else(gone)
     }
 
     /// Calls a function, here where one of its name is, else at AWS.
@@ -163,7 +166,7 @@ impl Aws {
             content: invocation.payload,
             timeout: invocation.timeout,
         };
-        let signer = Signer { scope: Scope { service: "lambda".into(), region: invocation.region }, role: None };
+        let signer = Signer { scope: Scope { service: "lambda".into(), region: invocation.region }, role: invocation.role };
         self.sign(&mut request, &signer)?;
         let (response, latency) = self.client.call_within(&request, invocation.result_limit).await?;
         let function_error = response.fields.contains("x-amz-function-error");
