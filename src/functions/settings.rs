@@ -85,6 +85,12 @@ impl FunctionSettings {
         (!needed.is_file()).then_some(needed)
     }
 
+    /// Whether this is `$LATEST`, or a version or an alias of the function.
+    #[must_use]
+    pub fn has_qualifier(&self, qualifier: &str) -> bool {
+        self.version(Some(qualifier), 0).is_some()
+    }
+
     /// The version that a qualifier means, by chance where an alias is weighted.
     pub(super) fn version(&self, qualifier: Option<&str>, random: u128) -> Option<Box<str>> {
         let qualifier = qualifier.unwrap_or(LATEST);

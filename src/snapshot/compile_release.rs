@@ -277,11 +277,22 @@ fn endpoint(place: &Place<'_>, integration: &Integration, release: &Release, pro
     };
     let (endpoint, aws) = match integration.integration_type {
         IntegrationType::Aws | IntegrationType::AwsProxy => match aws_call::parse(&text, &place.account.aws, &options) {
-            Ok((uri, mut call)) => {
-                let name = call.function.as_deref().map(|function| name_of(function).0);
+            Ok((endpoint, mut call)) => {
                 call.role = role(place, integration, release, problems);
-                call.runs_here = name.is_some_and(|name| place.account.functions.iter().any(|known| known.function_name == name));
-                (Ok(uri), Some(call))
+                let named = call.function.as_deref().map(name_of);
+                let here = named.and_then(|(name, _)| place.account.functions.iter().find(|known| known.function_name == name));
+                if let (Some(function), Some((_, Some(qualifier)))) = (here, named)
+                    && !function.has_qualifier(qualifier)
+                {
+                    let stage = &release.facts.stage;
+                    let what = format!("the function `{}`, which runs here, has no version or alias `{qualifier}`", function.function_name);
+                    problems.spanned(Severity::Warning, uri, what);
+                    problems.help(format!(
+                        "Lambda answers 404 to calls from stage `{stage}`; `versions` and `aliases` in gateway.yaml name them"
+                    ));
+                }
+                call.runs_here = here.is_some();
+                (Ok(endpoint), Some(call))
             }
             Err(error) => (Err(error), None),
         },
