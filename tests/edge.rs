@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use support::backend::Backend;
+use support::eventually;
 use support::gateway::{Files, Gateway, filled, program, run};
 use support::{client, free_ports};
 
@@ -30,16 +31,6 @@ const API: &str = "openapi: 3.0.1\ninfo: {title: t, version: '1'}\npaths:\n  /wh
 fn start(gateway_yaml: &str, backend: u16) -> Gateway {
     let files = [("gateway.yaml".to_owned(), gateway_yaml.to_owned()), ("api.yaml".to_owned(), API.to_owned())];
     Gateway::start(&files, backend, &[]).unwrap()
-}
-
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..500 {
-        if holds() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    panic!("{what} did not come about within 10 s");
 }
 
 fn connect(port: u16) -> TcpStream {

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use support::backend::Backend;
+use support::eventually;
 use support::gateway::Gateway;
 use support::pki::Authority;
 
@@ -29,17 +30,6 @@ fn start(settings: &str, integration: &str, backend: u16) -> Gateway {
     );
     let files = [("gateway.yaml".to_owned(), format!("{GATEWAY}{APIS}{settings}")), ("api.yaml".to_owned(), api)];
     Gateway::start(&files, backend, &[]).unwrap()
-}
-
-/// Waits until something holds; the bound only ends a test that has failed.
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..500 {
-        if holds() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    panic!("{what} did not come about within 10 s");
 }
 
 /// An origin that answers with its name, and on `/health` with what it is told to.

@@ -10,6 +10,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use support::client;
+use support::eventually;
 use support::gateway::Gateway;
 use support::origin::{Asked, Origin};
 
@@ -40,15 +41,6 @@ fn connect(gateway: &Gateway, request: &str) -> TcpStream {
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     stream
-}
-
-/// Reads until something has come, or the end; the bound only ends a test that has failed.
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(10);
-    while !holds() {
-        assert!(Instant::now() < until, "{what} did not come about within 10 s");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 /// Far more than all sockets on the way hold.

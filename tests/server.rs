@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use support::backend::Backend;
 use support::client;
+use support::eventually;
 use support::gateway::Gateway;
 
 const GATEWAY: &str = "listeners: [{address: '127.0.0.1:${GATEWAY_PORT}'}]\nadmin: {address: '127.0.0.1:${ADMIN_PORT}'}\napis:\n  - id: a\n    definition: api.yaml\n    stages: [{stageName: s, accessLogSettings: {destinationArn: 'file:access.log', format: '$context.requestId $context.status $context.path'}}]\n";
@@ -24,17 +25,6 @@ const API: &str = "openapi: 3.0.1\npaths:\n  /{proxy+}:\n    x-amazon-apigateway
 fn start(backend: u16, arguments: &[&str]) -> Gateway {
     let files = [("gateway.yaml".to_owned(), GATEWAY.to_owned()), ("api.yaml".to_owned(), API.to_owned())];
     Gateway::start(&files, backend, arguments).unwrap()
-}
-
-/// Waits until something holds; the bound only ends a test that has failed.
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..500 {
-        if holds() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    panic!("{what} did not come about within 10 s");
 }
 
 #[test]

@@ -5,9 +5,9 @@ mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use support::client;
+use support::eventually;
 use support::gateway::Gateway;
 use support::origin::Origin;
 
@@ -44,17 +44,6 @@ fn metrics(gateway: &Gateway) -> String {
 
 fn log(gateway: &Gateway) -> String {
     std::fs::read_to_string(gateway.files.0.join("stderr.txt")).unwrap()
-}
-
-/// Waits until something holds; the bound only ends a test that has failed.
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..500 {
-        if holds() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    panic!("{what} did not come about within 10 s");
 }
 
 #[test]

@@ -10,9 +10,9 @@
 
 mod support;
 
-use std::time::Duration;
 
 use serde_json::Value;
+use support::eventually;
 use support::gateway::{Gateway, run};
 use support::pki::Authority;
 
@@ -36,16 +36,6 @@ fn start(authority: &Authority, certificates: &[&str], gateway_yaml: String, arg
     let mut files = authority.files(certificates);
     files.extend([("gateway.yaml".to_owned(), gateway_yaml), ("api.yaml".to_owned(), api())]);
     Gateway::start(&files, 1, arguments).unwrap()
-}
-
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..200 {
-        if holds() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    panic!("{what} did not come about within 10 s");
 }
 
 #[test]

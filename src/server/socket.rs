@@ -11,10 +11,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pingora::protocols::raw_connect::ProxyDigest;
-use pingora::protocols::{
-    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest, UniqueID, UniqueIDType,
-};
+use pingora::protocols::{ALPN, Shutdown, Ssl, UniqueID, UniqueIDType};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
@@ -157,25 +154,34 @@ impl Ssl for Socket {
     }
 }
 
-impl Peek for Socket {}
+/// What the framework asks of its own streams and never of these.
+macro_rules! tells_nothing_more {
+    ($stream:ty) => {
+        impl pingora::protocols::Peek for $stream {}
 
-impl GetTimingDigest for Socket {
-    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        Vec::new()
-    }
+        impl pingora::protocols::GetTimingDigest for $stream {
+            fn get_timing_digest(&self) -> Vec<Option<pingora::protocols::TimingDigest>> {
+                Vec::new()
+            }
+        }
+
+        impl pingora::protocols::GetProxyDigest for $stream {
+            fn get_proxy_digest(&self) -> Option<std::sync::Arc<pingora::protocols::raw_connect::ProxyDigest>> {
+                None
+            }
+        }
+
+        impl pingora::protocols::GetSocketDigest for $stream {
+            fn get_socket_digest(&self) -> Option<std::sync::Arc<pingora::protocols::SocketDigest>> {
+                None
+            }
+        }
+    };
 }
 
-impl GetProxyDigest for Socket {
-    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        None
-    }
-}
+pub(super) use tells_nothing_more;
 
-impl GetSocketDigest for Socket {
-    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        None
-    }
-}
+tells_nothing_more!(Socket);
 
 #[cfg(test)]
 mod tests {

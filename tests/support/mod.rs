@@ -23,3 +23,12 @@ pub fn free_ports<const N: usize>() -> [u16; N] {
     let listeners = [(); N].map(|()| std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has free ports"));
     listeners.map(|listener| listener.local_addr().expect("a bound listener has an address").port())
 }
+
+/// Waits until something holds; the bound only ends a test that has failed.
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while !holds() {
+        assert!(std::time::Instant::now() < until, "{what} did not come about within 10 s");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
