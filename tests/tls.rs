@@ -10,7 +10,6 @@
 
 mod support;
 
-
 use serde_json::Value;
 use support::eventually;
 use support::gateway::{Gateway, run};
