@@ -4,38 +4,21 @@
 //! wants it, which changes nothing for ordinary values, and cut at 1 KiB.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::fs::OpenOptions;
-use std::io::{BufWriter, Write};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::time::Duration;
 
+use super::log_writer::LogWriter;
 use super::metrics::Shared;
-use crate::apigateway::stage::{AccessLogSettings, LogDestination, LogForm};
+use crate::apigateway::stage::{AccessLogSettings, LogForm};
 use crate::exchange::Context;
 use crate::mapping::context::ContextVariable;
 use crate::mapping::substitution::Variable;
 
-/// Lines that may wait to be written.
-const WAITING: usize = 8192;
 /// Of one value, in bytes.
 const VALUE: usize = 1024;
-/// How long a line may stay in memory.
-const FLUSH: Duration = Duration::from_millis(200);
-/// Nobody waits longer for the writer.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-enum Message {
-    Line(LogDestination, String),
-    /// Written, flushed and reopened, then answered.
-    Flush(SyncSender<()>),
-}
-
-/// The writer's end that requests hold.
+/// Where requests leave their lines.
 #[derive(Debug)]
 pub struct AccessLogs {
-    lines: SyncSender<Message>,
+    writer: LogWriter,
     metrics: Shared,
 }
 
@@ -43,32 +26,19 @@ impl AccessLogs {
     /// Starts the writer.
     #[must_use]
     pub fn start(metrics: Shared) -> Self {
-        let (lines, waiting) = sync_channel(WAITING);
-        let mut writer = Writer { open: HashMap::new(), metrics: Shared::clone(&metrics) };
-        let started = std::thread::Builder::new().name("access-log".to_owned()).spawn(move || writer.run(&waiting));
-        if let Err(error) = started {
-            tracing::error!("access logs are not written: {error}");
-        }
-        Self { lines, metrics }
+        Self { writer: LogWriter::start(Shared::clone(&metrics)), metrics }
     }
 
     /// Hands a request's line over, or counts that nobody could take it.
     pub fn log(&self, settings: &AccessLogSettings, context: &Context) {
-        let line = line(settings, context);
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
-            self.lines.try_send(Message::Line(settings.destination.clone(), line))
-        {
+        if !self.writer.add(&settings.destination, &line(settings, context)) {
             self.metrics.dropped_lines.inc();
         }
     }
 
     /// Waits until all lines are written, and lets files be opened anew, as log rotation wants it.
     pub fn flush(&self) {
-        let (done, wait) = sync_channel(1);
-        // A writer whose reader is stuck has no place in its queue: whoever reloads or stops must not wait for it.
-        if self.lines.try_send(Message::Flush(done)).is_ok() {
-            let _ = wait.recv_timeout(PATIENCE);
-        }
+        self.writer.flush();
     }
 }
 
@@ -109,8 +79,8 @@ pub fn masked(value: &str) -> String {
 
 /// The value so that it stays one value of its line, and at most [`VALUE`] bytes of it.
 fn escaped(value: Cow<'_, str>, form: LogForm) -> Cow<'_, str> {
-    let harmless = value.len() <= VALUE && !value.chars().any(|c| is_special(c, form));
-    if harmless {
+    let harmless = is_plain(&value) || !value.chars().any(|c| is_special(c, form));
+    if harmless && value.len() <= VALUE {
         return value;
     }
     let mut out = String::with_capacity(value.len().min(VALUE) + 16);
@@ -138,6 +108,12 @@ fn escaped(value: Cow<'_, str>, form: LogForm) -> Cow<'_, str> {
     if quoted { format!("\"{out}\"").into() } else { out.into() }
 }
 
+/// Whether a text has nothing that any form escapes: most have not, and this is looked at many bytes at a time.
+fn is_plain(text: &str) -> bool {
+    let plain = |byte: u8| (0x20..0x7f).contains(&byte) & !matches!(byte, b'"' | b'\'' | b'\\' | b'&' | b'<' | b'>' | b',');
+    text.bytes().fold(true, |all, byte| all & plain(byte))
+}
+
 fn is_special(c: char, form: LogForm) -> bool {
     is_line_breaking(c)
         || match form {
@@ -152,92 +128,12 @@ fn is_line_breaking(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-/// The thread that writes.
-struct Writer {
-    open: HashMap<LogDestination, Destination>,
-    metrics: Shared,
-}
-
-/// A destination and the lines that may still be lost with it.
-struct Destination {
-    out: Option<BufWriter<Box<dyn Write + Send>>>,
-    unflushed: u64,
-}
-
-impl Writer {
-    fn run(&mut self, waiting: &Receiver<Message>) {
-        let mut flushed = tokio::time::Instant::now();
-        loop {
-            if flushed.elapsed() >= FLUSH {
-                self.flush();
-                flushed = tokio::time::Instant::now();
-            }
-            match waiting.recv_timeout(FLUSH) {
-                Ok(Message::Line(destination, line)) => self.write(destination, &line),
-                Ok(Message::Flush(done)) => {
-                    self.flush();
-                    self.open.clear();
-                    let _ = done.send(());
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-        }
-    }
-
-    fn write(&mut self, destination: LogDestination, line: &str) {
-        let destination =
-            self.open.entry(destination).or_insert_with_key(|destination| Destination { out: open(destination), unflushed: 0 });
-        destination.unflushed += 1;
-        let written = destination.out.as_mut().is_some_and(|out| out.write_all(line.as_bytes()).is_ok());
-        if !written {
-            destination.lose(&self.metrics);
-        }
-    }
-
-    /// What could not be written is counted and let go: a full disk loses lines, it does not stop the gateway.
-    fn flush(&mut self) {
-        for destination in self.open.values_mut() {
-            if destination.out.as_mut().is_some_and(|out| out.flush().is_ok()) {
-                destination.unflushed = 0;
-            } else {
-                destination.lose(&self.metrics);
-            }
-        }
-        // Tried again with the next line, but not for each.
-        self.open.retain(|_, destination| destination.out.is_some());
-    }
-}
-
-impl Destination {
-    fn lose(&mut self, metrics: &Shared) {
-        metrics.dropped_lines.inc_by(std::mem::take(&mut self.unflushed));
-        if let Some(out) = self.out.take() {
-            // Dropped as it is, it would try once more to write what was counted as lost.
-            let _ = out.into_parts();
-        }
-    }
-}
-
-fn open(destination: &LogDestination) -> Option<BufWriter<Box<dyn Write + Send>>> {
-    match destination {
-        LogDestination::Stdout => Some(BufWriter::new(Box::new(std::io::stdout()))),
-        LogDestination::File(path) => match OpenOptions::new().create(true).append(true).open(path) {
-            Ok(file) => Some(BufWriter::new(Box::new(file))),
-            Err(error) => {
-                tracing::error!("the access log {} cannot be written: {error}", path.display());
-                None
-            }
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::apigateway::stage::AccessLogFormat;
+    use crate::apigateway::stage::{AccessLogFormat, LogDestination};
     use crate::exchange::{Failure, ResponseType};
 
     fn logged(format: &str, user_agent: &str) -> String {

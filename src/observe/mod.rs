@@ -2,6 +2,7 @@
 
 mod access_log;
 mod endpoints;
+mod log_writer;
 mod metrics;
 mod record;
 mod series;

@@ -1,12 +1,12 @@
 //! One endpoint's addresses: looked up beside the requests, kept while the name server is away, tried one after another.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use foldhash::HashMap;
 use pingora::upstreams::peer::{HttpPeer, Peer as _};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;

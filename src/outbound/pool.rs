@@ -1,10 +1,10 @@
 //! Idle connections. What was used last is used first, so that the rest grows old and is closed.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use foldhash::HashMap;
 use tokio::time::Instant;
 
 use super::transport::{Idleness, Transport};

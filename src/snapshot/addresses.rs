@@ -1,6 +1,6 @@
 //! Which stage serves a request: its host and its path say so.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 /// Where stages are found. `S` is what serves a stage.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub struct Found<'s, 'p, S> {
 
 impl<S> Default for Addresses<S> {
     fn default() -> Self {
-        Self { domain_names: HashMap::new(), apis: HashMap::new(), only: None }
+        Self { domain_names: HashMap::default(), apis: HashMap::default(), only: None }
     }
 }
 

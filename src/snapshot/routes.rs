@@ -5,9 +5,9 @@
 //! One reading of a path decides all: matching sees decoded segments, parameters keep what was sent.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::HashMap;
 use http::Method;
 use percent_encoding::percent_decode_str;
 
@@ -32,7 +32,7 @@ struct Node<T> {
 
 impl<T> Default for Node<T> {
     fn default() -> Self {
-        Self { children: HashMap::new(), variable: None, greedy: None, methods: Default::default() }
+        Self { children: HashMap::default(), variable: None, greedy: None, methods: Default::default() }
     }
 }
 
