@@ -121,6 +121,20 @@ fn a_client_that_leaves_frees_its_endpoint() {
 }
 
 #[test]
+fn a_client_that_only_sends_no_more_gets_its_whole_response() {
+    let gateway = start(|asked| {
+        asked.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
+        std::thread::sleep(Duration::from_millis(700));
+        asked.send("world")
+    });
+    let mut stream = connect(&gateway, "GET /s/streamed HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with("helloworld"), "{answer}");
+}
+
+#[test]
 fn what_streams_has_the_time_that_it_was_given() {
     let gateway = start(|asked| {
         asked.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
@@ -10,7 +11,6 @@ use moka::future::Cache;
 use regex::Regex;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
 
 use super::jwks::KeySet;
 use super::{Asked, Authorize, Grant, TokenFacts, Verdict, unauthorized, unusable};
@@ -165,6 +165,14 @@ impl Jwt {
     }
 }
 
+/// By aws-lc, which is three times as fast as what is written in Rust where the processor has no instructions for it.
+fn hash(token: &str) -> [u8; 32] {
+    // Of SHA-256's length (FIPS 180-4, section 1), so that this copies all of it and nothing is left.
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+    hash
+}
+
 fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -189,7 +197,7 @@ impl Authorize for Jwt {
         let Some(remembered) = &self.remembered else {
             return self.verify(token, asked.now_seconds).await.map(|(grant, _)| Arc::new(grant));
         };
-        let hash: [u8; 32] = Sha256::digest(token).into();
+        let hash = hash(token);
         if let Some(known) = remembered.get(&hash).await {
             if known.expires > asked.now_seconds {
                 return Ok(known.grant);

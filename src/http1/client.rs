@@ -183,6 +183,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
         Ok(())
     }
 
+    /// Whether nothing is queued any more.
+    #[must_use]
+    pub fn is_sent(&self) -> bool {
+        self.queued.is_sent()
+    }
+
     /// Leaves the end of the content to [`Self::step`].
     ///
     /// # Errors
@@ -339,5 +345,57 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
         let had_excess = is_complete && !connection.input.is_empty();
         connection.input = BytesMut::new();
         if is_complete && keep_alive && !had_excess { Ok(connection) } else { Err(had_excess) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+
+    use super::*;
+
+    fn exchange(content_length: Option<u64>) -> (Exchange<DuplexStream>, DuplexStream) {
+        let (ours, theirs) = duplex(1024);
+        (Exchange::new(Connection::new(ours), BytesMut::from("POST / HTTP/1.1\r\n\r\n"), content_length, false), theirs)
+    }
+
+    #[tokio::test]
+    async fn the_end_of_content_whose_length_was_told_leaves_nothing_to_send() {
+        let (mut exchange, _origin) = exchange(Some(4));
+        exchange.send(Bytes::from_static(b"body")).await.unwrap();
+        exchange.queue_end().unwrap();
+        assert!(exchange.is_sent());
+    }
+
+    #[tokio::test]
+    async fn what_an_origin_takes_no_more_is_not_waited_for() {
+        let (mut exchange, mut origin) = exchange(None);
+        origin.write_all(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\n").await.unwrap();
+        exchange.send(Bytes::from(vec![0; 1 << 20])).await.unwrap();
+        assert_eq!(exchange.head().await.unwrap().status, 413);
+        exchange.queue(Bytes::from(vec![0; 1 << 20])).unwrap();
+        exchange.queue_end().unwrap();
+        assert!(exchange.is_sent());
+        origin.write_all(b"no").await.unwrap();
+        assert!(matches!(exchange.step().await, Ok(Step::Piece(Some(piece))) if piece == "no"));
+        assert!(exchange.into_connection().is_err(), "nobody knows what the origin makes of the rest");
+    }
+
+    #[tokio::test]
+    async fn what_is_queued_goes_out_while_the_response_is_read() {
+        let (mut exchange, mut origin) = exchange(None);
+        exchange.send(Bytes::from_static(b"a")).await.unwrap();
+        origin.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await.unwrap();
+        assert_eq!(exchange.head().await.unwrap().status, 200);
+        exchange.queue(Bytes::from(vec![b'x'; 4000])).unwrap();
+        origin.write_all(b"2\r\nok\r\n").await.unwrap();
+        assert!(matches!(exchange.step().await, Ok(Step::Piece(Some(piece))) if piece == "ok"));
+        assert!(!exchange.is_sent());
+        let reading = tokio::spawn(async move {
+            let mut read = vec![0; 4000];
+            origin.read_exact(&mut read).await.map(|_| origin)
+        });
+        assert!(matches!(exchange.step().await, Ok(Step::Sent)));
+        assert!(exchange.is_sent() && reading.await.unwrap().is_ok());
     }
 }

@@ -22,6 +22,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(310);
 const CONTENT: Duration = Duration::from_secs(30);
 /// A write must get on within this time.
 const WRITE: Duration = Duration::from_secs(30);
+/// A client that sends no more is taken to read on as long as no response pauses for this time.
+const HALF_CLOSED: Duration = Duration::from_secs(5);
 /// How long a closed connection is still read, so that its client sees the response before the end (RFC 9112, section 9.6) …
 const LINGER: Duration = Duration::from_secs(30);
 /// … and how long it waits for a client that sends nothing more. Both are nginx's: a large upload that was refused goes on for a while.
@@ -106,7 +108,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// Whether bytes of a request have come that was not read yet.
     #[must_use]
     pub fn has_begun(&self) -> bool {
-        !self.input.is_empty()
+        !matches!(&*self.input, [] | [b'\r'])
     }
 
     /// The next request's head. May be dropped and asked again.
@@ -118,7 +120,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             // RFC 9112, section 2.2: empty lines before a request are nothing.
             while self.input.starts_with(b"\r\n") {
                 self.input.advance(2);
-                (self.searched, self.head_since) = (0, None);
+                self.searched = 0;
+                // What is left may be the next empty line's beginning, and must not have a time of its own.
+                if self.input.is_empty() {
+                    self.head_since = None;
+                }
             }
             let end = head::end(&self.input, self.searched);
             if end.unwrap_or(self.input.len()) > head::LARGEST {
@@ -194,12 +200,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         read
     }
 
-    /// Waits until the client has closed its side. Nothing is read that is not the next request's; once that has begun, this never ends.
+    /// Waits until the client is gone. One that has only said that it sends no more looks the same for a while, and may still be reading: it is
+    /// gone when nothing could be written to it for a moment. Nothing is read that is not the next request's; once that has begun, this never ends.
     pub async fn gone(&mut self) {
         if self.is_content_done() && self.input.is_empty() {
             self.input.reserve(USUAL);
-            if matches!(self.stream.read_buf(&mut self.input).await, Ok(0) | Err(_)) {
-                return;
+            match self.stream.read_buf(&mut self.input).await {
+                Ok(0) => return tokio::time::sleep(HALF_CLOSED).await,
+                Ok(_) => {}
+                Err(_) => return,
             }
         }
         std::future::pending().await

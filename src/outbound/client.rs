@@ -291,6 +291,12 @@ impl Stream {
         queued.map_err(|broken| self.broken(&broken))
     }
 
+    /// Whether nothing is queued any more.
+    #[must_use]
+    pub fn is_sent(&self) -> bool {
+        self.exchange.is_sent()
+    }
+
     /// The next piece of the response's content, while what is queued goes out. May be dropped and asked again.
     ///
     /// # Errors

@@ -256,7 +256,8 @@ impl Connection {
                     let piece = piece?;
                     sending = count(piece.as_ref(), passing.limit, &mut passing.received)?;
                     stream.queue(piece)?;
-                    taken = Some(Instant::now() + TAKEN);
+                    // An end may need no bytes, and what is given up has none.
+                    taken = (!stream.is_sent()).then(|| Instant::now() + TAKEN);
                 }
             }
         }

@@ -117,6 +117,31 @@ async fn empty_lines_are_no_request() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn halves_of_empty_lines_are_none_either() {
+    let (mut session, mut client) = session();
+    tokio::spawn(async move {
+        client.write_all(b"\r").await.unwrap();
+        while client.write_all(b"\n\r").await.is_ok() {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
+    });
+    let started = Instant::now();
+    assert!(session.read_head().await.is_err());
+    assert_eq!(started.elapsed(), HEAD);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_only_sends_no_more_is_not_gone_at_once() {
+    let (mut session, mut client) = session();
+    client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    session.read_head().await.unwrap();
+    client.shutdown().await.unwrap();
+    let started = Instant::now();
+    session.gone().await;
+    assert_eq!(started.elapsed(), HALF_CLOSED);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_goes_on_sending_gets_to_read_its_answer() {
     let (mut session, mut client) = session();
     client.write_all(b"POST / HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n").await.unwrap();

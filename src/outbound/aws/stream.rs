@@ -56,7 +56,12 @@ async fn pass_on(client: Arc<Client>, mut stream: Stream, sender: PieceSender, d
             Ok(None) => {}
             Err(reason) => break reason,
         }
-        match timeout_at(deadline, stream.next()).await {
+        let next = tokio::select! {
+            biased;
+            next = timeout_at(deadline, stream.next()) => next,
+            () = sender.closed() => return,
+        };
+        match next {
             Ok(Ok(Some(bytes))) => events.take(&bytes),
             Ok(Ok(None)) => break "the event stream has no end".to_owned(),
             Ok(Err(error)) => break error.to_string(),
