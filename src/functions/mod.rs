@@ -169,12 +169,16 @@ impl Functions {
         if let Some(refusal) = function.refusal(&call, EVENT) {
             return Some(refusal);
         }
-        let Ok(place) = Arc::clone(&self.queued).try_acquire_owned() else { return Some(Answer::throttled(false)) };
-        let (functions, name) = (Arc::downgrade(self), name.to_owned());
+        let places = queue::places(call.payload.len());
+        let Ok(place) = Arc::clone(&self.queued).try_acquire_many_owned(places) else { return Some(Answer::throttled(false)) };
+        let (functions, name, accepted) = (Arc::downgrade(self), name.to_owned(), tokio::time::Instant::now());
         tokio::spawn(async move {
             let _place = place;
             queue::deliver(&name, || {
-                let (functions, name, call) = (functions.upgrade(), name.clone(), call.clone());
+                let (functions, name) = (functions.upgrade(), name.clone());
+                // Each try has the function's whole time.
+                let waited = u64::try_from(accepted.elapsed().as_millis()).unwrap_or(u64::MAX);
+                let call = Call { now_ms: call.now_ms.saturating_add(waited), ..call.clone() };
                 async move { Some(functions?.invoke(&name, call).await?.answer) }
             })
             .await;

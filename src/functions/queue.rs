@@ -16,8 +16,13 @@ const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(300);
 /// An event that is older is given up.
 const OLDEST: Duration = Duration::from_secs(6 * 3600);
-/// Events that wait, or are under way, at one time.
+/// Places for events that wait, or are under way, at one time. An event takes one, and one more for each 16 KiB: 160 MiB in all.
 pub(super) const WAITING: usize = 10_000;
+
+/// The places that an event of so many bytes takes.
+pub(super) fn places(length: usize) -> u32 {
+    u32::try_from(1 + length / (16 << 10)).unwrap_or(u32::MAX)
+}
 
 /// Calls until the function has succeeded or the event is given up; `name` is the function's, for the log. `call` gives nothing where there is
 /// no such function any more.

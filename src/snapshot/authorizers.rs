@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use regex::Regex;
 
 use super::aws_call;
-use super::compile_release::assumable;
+use super::compile_release::{assumable, is_here};
 use crate::apigateway::account::{Account, ApiWithStages};
 use crate::apigateway::api::{Api, Authorization, Method};
 use crate::apigateway::authorizer::{Authorizer, AuthorizerKind, IamPrincipal};
@@ -42,6 +42,8 @@ pub struct StageAuthorizer {
     pub identity_validation: Option<Regex>,
     /// What it is asked with.
     pub event: AuthorizerEvent,
+    /// Whether nobody is called for its decision: no function decides, or one that runs here.
+    pub decides_here: bool,
 }
 
 /// What an authorizer is asked with.
@@ -142,7 +144,7 @@ impl Place<'_> {
     ) -> HashMap<String, Arc<StageAuthorizer>> {
         let mut compiled = HashMap::new();
         for authorizer in &self.api.authorizers {
-            if let Some(decides) = self.decides(authorizer, with_variables, problems) {
+            if let Some((decides, decides_here)) = self.decides(authorizer, with_variables, problems) {
                 let event = match authorizer.kind {
                     AuthorizerKind::Token { .. } => AuthorizerEvent::Token,
                     AuthorizerKind::Request { format, .. } => AuthorizerEvent::Request(format),
@@ -151,8 +153,10 @@ impl Place<'_> {
                 };
                 let identity_validation = authorizer.identity_validation.clone().filter(|_| event == AuthorizerEvent::Token);
                 let identity_sources = authorizer.identity_sources.clone();
-                compiled
-                    .insert(authorizer.name.clone(), Arc::new(StageAuthorizer { decides, identity_sources, identity_validation, event }));
+                compiled.insert(
+                    authorizer.name.clone(),
+                    Arc::new(StageAuthorizer { decides, identity_sources, identity_validation, event, decides_here }),
+                );
             }
         }
         compiled
@@ -170,7 +174,7 @@ impl Place<'_> {
         authorizer: &Authorizer,
         with_variables: &dyn Fn(&Spanned<String>, &mut Problems) -> String,
         problems: &mut Problems,
-    ) -> Option<Arc<dyn Authorize>> {
+    ) -> Option<(Arc<dyn Authorize>, bool)> {
         let remembers = authorizer.result_ttl_seconds > 0;
         match &authorizer.kind {
             AuthorizerKind::Token { uri } => self.function(authorizer, (uri, Answers::Policy), with_variables, problems),
@@ -200,7 +204,7 @@ impl Place<'_> {
                 let names: Vec<&str> = issuers.iter().map(|(issuer, _)| issuer.as_str()).collect();
                 let of = format!("{names:?} {:?} {:?}", text_of(jwks_file), authorizer.identity_validation);
                 let audience = Audience::Cognito(authorizer.identity_validation.clone());
-                Some(self.made(authorizer, &of, || Arc::new(Jwt::new(issuers, audience, remembers))))
+                Some((self.made(authorizer, &of, || Arc::new(Jwt::new(issuers, audience, remembers))), true))
             }
             AuthorizerKind::Jwt { issuer, audience, jwks_file } => {
                 let keys = match jwks_file {
@@ -209,7 +213,7 @@ impl Place<'_> {
                 };
                 let of = format!("{} {audience:?} {:?}", issuer.value, text_of(jwks_file));
                 let issuers = vec![(issuer.value.clone(), keys)];
-                Some(self.made(authorizer, &of, || Arc::new(Jwt::new(issuers, Audience::OneOf(audience.clone()), remembers))))
+                Some((self.made(authorizer, &of, || Arc::new(Jwt::new(issuers, Audience::OneOf(audience.clone()), remembers))), true))
             }
         }
     }
@@ -220,19 +224,21 @@ impl Place<'_> {
         (uri, answers): (&Spanned<String>, Answers),
         with_variables: &dyn Fn(&Spanned<String>, &mut Problems) -> String,
         problems: &mut Problems,
-    ) -> Option<Arc<dyn Authorize>> {
+    ) -> Option<(Arc<dyn Authorize>, bool)> {
         let text = with_variables(uri, problems);
         let Ok((endpoint, region, name)) = aws_call::function(&text, &self.account.aws) else {
             problems.spanned(Severity::Error, uri, format!("Invalid Authorizer URI: {text}"));
             problems.help("such as arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{function ARN}/invocations");
             return None;
         };
+        let decides_here =
+            is_here(self.account, &percent_encoding::percent_decode_str(&name).decode_utf8_lossy(), uri, self.stage, problems);
         let credentials = authorizer.credentials.as_ref().filter(|_| self.account.aws.assume_roles);
         let role = credentials.and_then(|credentials| assumable(credentials, with_variables(credentials, problems), problems));
         let function = Function { endpoint, region, name, role, arn_prefix: self.arn_prefix.into(), answers };
         let aws = Arc::clone(&self.authorizers.aws);
         let of = format!("{function:?} {:?}", authorizer.identity_validation);
-        Some(self.made(authorizer, &of, || Arc::new(Lambda::new(aws, function, authorizer.result_ttl_seconds))))
+        Some((self.made(authorizer, &of, || Arc::new(Lambda::new(aws, function, authorizer.result_ttl_seconds))), decides_here))
     }
 
     /// A user pool's issuer, and where its keys are.

@@ -279,19 +279,8 @@ fn endpoint(place: &Place<'_>, integration: &Integration, release: &Release, pro
         IntegrationType::Aws | IntegrationType::AwsProxy => match aws_call::parse(&text, &place.account.aws, &options) {
             Ok((endpoint, mut call)) => {
                 call.role = role(place, integration, release, problems);
-                let named = call.function.as_deref().map(name_of);
-                let here = named.and_then(|(name, _)| place.account.functions.iter().find(|known| known.function_name == name));
-                if let (Some(function), Some((_, Some(qualifier)))) = (here, named)
-                    && !function.has_qualifier(qualifier)
-                {
-                    let stage = &release.facts.stage;
-                    let what = format!("the function `{}`, which runs here, has no version or alias `{qualifier}`", function.function_name);
-                    problems.spanned(Severity::Warning, uri, what);
-                    problems.help(format!(
-                        "Lambda answers 404 to calls from stage `{stage}`; `versions` and `aliases` in gateway.yaml name them"
-                    ));
-                }
-                call.runs_here = here.is_some();
+                let called = call.function.as_deref();
+                call.runs_here = called.is_some_and(|called| is_here(place.account, called, uri, &release.facts.stage, problems));
                 (Ok(endpoint), Some(call))
             }
             Err(error) => (Err(error), None),
@@ -302,6 +291,18 @@ fn endpoint(place: &Place<'_>, integration: &Integration, release: &Release, pro
         invalid(place, (uri, &text), integration.integration_type, release, problems);
     }
     (Some(endpoint), aws)
+}
+
+/// Whether a function runs here; says so where it lacks the version or alias that is called.
+pub(super) fn is_here(account: &Account, called: &str, uri: &Spanned<String>, stage: &str, problems: &mut Problems) -> bool {
+    let (name, qualifier) = name_of(called);
+    let Some(function) = account.functions.iter().find(|known| known.function_name == name) else { return false };
+    if let Some(qualifier) = qualifier.filter(|qualifier| !function.has_qualifier(qualifier)) {
+        let what = format!("the function `{name}`, which runs here, has no version or alias `{qualifier}`");
+        problems.spanned(Severity::Warning, uri, what);
+        problems.help(format!("Lambda answers 404 to calls from stage `{stage}`; `versions` and `aliases` in gateway.yaml name them"));
+    }
+    true
 }
 
 /// Says that nothing can be called on this stage. An ARN is wrong or right, which the stage's variables have decided; a host may be meant to be

@@ -128,7 +128,7 @@ impl Operation {
     /// Whether serving it takes a signed call, of its endpoint or of a function that authorizes.
     #[must_use]
     pub fn calls_aws(&self) -> bool {
-        let asks_function = |access: &Access| matches!(access, Access::Authorizer(authorizer, _) if authorizer.event.is_function());
+        let asks_function = |access: &Access| matches!(access, Access::Authorizer(authorizer, _) if !authorizer.decides_here);
         self.aws.as_ref().is_some_and(|call| !call.runs_here) || asks_function(&self.access)
     }
 }
