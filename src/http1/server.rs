@@ -253,7 +253,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             Framing::Chunked => Outgoing::Chunked,
         };
         let out = &mut self.out;
-        out.reserve(1024);
+        // Room for a usual head, and for content that goes out with it.
+        let content = match framing {
+            Framing::Length(length) => usize::try_from(length).ok().filter(|length| *length <= GATHERED && !self.is_head),
+            Framing::Chunked | Framing::None => None,
+        };
+        out.reserve(1024 + content.unwrap_or_default());
         out.put_slice(b"HTTP/1.1 ");
         head::write_number(status.into(), out);
         out.put_u8(b' ');
