@@ -83,27 +83,24 @@ impl Function {
         published.map_or(&self.published.code, |version| &version.code)
     }
 
-    /// Why a call never reaches the function, if that is so; `limit`: of its event, in bytes.
-    pub(super) fn refusal(&self, call: &Call, limit: usize) -> Option<Answer> {
-        if self.settings.version(call.qualifier.as_deref(), call.random).is_none() {
-            return Some(Answer::not_found(&call.invoked_arn));
-        }
+    /// The version that a call reaches, or why it never reaches the function; `limit`: of its event, in bytes.
+    pub(super) fn admit(&self, call: &Call, limit: usize) -> Result<Box<str>, Answer> {
+        let version = self.settings.version(call.qualifier.as_deref(), call.random);
+        let version = version.ok_or_else(|| Answer::not_found(&call.invoked_arn))?;
         if call.payload.len() > limit {
-            return Some(Answer::too_large(call.payload.len(), limit));
+            return Err(Answer::too_large(call.payload.len(), limit));
         }
-        if call.is_json || call.payload.is_empty() {
-            return None;
+        if !call.is_json && !call.payload.is_empty() {
+            serde_json::from_slice::<serde::de::IgnoredAny>(&call.payload).map_err(|error| Answer::no_json(&error))?;
         }
-        serde_json::from_slice::<serde::de::IgnoredAny>(&call.payload).err().map(|error| Answer::no_json(&error))
+        Ok(version)
     }
 
     /// Calls the function; with a stream where it writes one and the caller reads it.
     pub(super) async fn invoke(self: Arc<Self>, call: Call) -> Streamed {
-        if let Some(refusal) = self.refusal(&call, PAYLOAD) {
-            return refusal.into();
-        }
-        let Some(version) = self.settings.version(call.qualifier.as_deref(), call.random) else {
-            return Answer::not_found(&call.invoked_arn).into();
+        let version = match self.admit(&call, PAYLOAD) {
+            Ok(version) => version,
+            Err(refusal) => return refusal.into(),
         };
         let Some(turn) = Turn::take(&self) else {
             return Answer::throttled(self.settings.reserved_concurrency.is_some()).into();

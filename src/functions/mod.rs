@@ -166,7 +166,7 @@ impl Functions {
     #[must_use]
     pub fn queue(self: &Arc<Self>, name: &str, call: Call) -> Option<Answer> {
         let function = self.known.load().get(name).cloned()?;
-        if let Some(refusal) = function.refusal(&call, EVENT) {
+        if let Err(refusal) = function.admit(&call, EVENT) {
             return Some(refusal);
         }
         let places = queue::places(call.payload.len());

@@ -42,10 +42,11 @@ impl Connection {
             };
             match next {
                 Ok(Ok(Some(piece))) => {
-                    sent += piece.len() as u64;
+                    let length = piece.len() as u64;
                     if session.write_content(piece).await.is_err() || session.flush().await.is_err() {
                         break false;
                     }
+                    sent += length;
                 }
                 Ok(Ok(None)) => break session.finish().await.is_ok(),
                 Ok(Err(broken)) => {
