@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::endpoint::Seen;
 use super::{Exchange, Next, Pipeline};
 use crate::apigateway::integration::IntegrationType;
-use crate::exchange::{EndpointRequest, Failure, Field, Fields, Response, ResponseType, Scheme};
+use crate::exchange::{EndpointRequest, Failure, Field, Fields, Response, ResponseType, Scheme, decode_form};
 use crate::observe::masked;
 
 /// Of one line that shows header fields, in characters; the service cuts there too.
@@ -88,7 +88,8 @@ fn without_secrets(target: &str) -> String {
 }
 
 fn shown<'v>(name: &str, value: &'v str) -> std::borrow::Cow<'v, str> {
-    if PROOFS.contains(&&*name.to_ascii_lowercase()) { masked(value).into() } else { value.into() }
+    // However it is spelled: who verifies it decodes it first.
+    if PROOFS.contains(&&*decode_form(name).to_ascii_lowercase()) { masked(value).into() } else { value.into() }
 }
 
 /// What ended the execution, after the service's beginning of such lines.
@@ -142,8 +143,8 @@ mod tests {
     #[test]
     fn what_a_presigned_request_proves_itself_by_is_masked() {
         assert_eq!(
-            without_secrets("/a?x=1&X-Amz-Signature=0123456789abcdef&x-amz-security-token=s&y"),
-            "/a?x=1&X-Amz-Signature=****abcdef&x-amz-security-token=****&y"
+            without_secrets("/a?x=1&X-Amz-Signature=0123456789abcdef&x%2Damz-security-token=s&y"),
+            "/a?x=1&X-Amz-Signature=****abcdef&x%2Damz-security-token=****&y"
         );
         assert_eq!(without_secrets("/a"), "/a");
     }

@@ -241,7 +241,8 @@ impl Connection {
         // Until when the origin is to take what was sent on.
         let mut taken: Option<Instant> = None;
         loop {
-            let until = taken.unwrap_or_else(|| Instant::now() + PAUSE).min(passing.ends.unwrap_or_else(far));
+            let until = taken.unwrap_or_else(|| Instant::now() + PAUSE);
+            let until = passing.ends.map_or(until, |ends| ends.min(until));
             tokio::select! {
                 biased;
                 step = timeout_at(until, stream.step()) => match step {
@@ -367,11 +368,6 @@ fn late(taken: Option<Instant>, ends: Option<Instant>) -> String {
     } else {
         format!("nothing came for {} s", PAUSE.as_secs())
     }
-}
-
-/// So far away that nobody waits for it.
-fn far() -> Instant {
-    Instant::now() + Duration::from_secs(86_400)
 }
 
 /// `http_method` is the client's, `asked` the endpoint's: what answers HEAD has no content, whatever its length says.

@@ -119,6 +119,8 @@ impl Operand {
             Self::Boolean(value) => Some(Value::Boolean(*value)),
             Self::Null => Some(Value::Null),
             Self::List(items) => {
+                // It is made for each element that is looked at.
+                search.visit(items.len())?;
                 let values: Result<Vec<_>, _> = items.iter().map(|item| item.value(element, search)).collect();
                 Some(Value::json_list(values?.into_iter().flatten().collect()))
             }

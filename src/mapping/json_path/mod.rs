@@ -414,6 +414,15 @@ mod tests {
     }
 
     #[test]
+    fn a_list_in_a_filter_counts_for_each_element() {
+        let body = format!("[{}]", ["1"; 300].join(","));
+        let root = json::parse(&body).unwrap();
+        let path = |items: usize| format!("$[?(@ == [{}])]", vec!["1"; items].join(","));
+        assert!(JsonPath::parse(&path(100)).unwrap().find(&root).is_ok());
+        assert_eq!(JsonPath::parse(&path(400)).unwrap().find(&root).err(), Some(PathError::TooMuch));
+    }
+
+    #[test]
     fn a_path_has_a_length_and_a_depth() {
         let path = |names: usize| format!("$.{}", vec!["a"; names].join("."));
         assert!(JsonPath::parse(&path(2047)).is_ok());
