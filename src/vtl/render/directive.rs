@@ -88,6 +88,8 @@ impl<'r> Rendering<'r, '_, '_> {
         let at = self.at;
         let length = list.items.borrow().len();
         for index in 0..rounds {
+            // A round with an empty body costs time too.
+            self.step(1)?;
             let (now, item) = {
                 let items = list.items.borrow();
                 (items.len(), items.get(index).cloned())
