@@ -153,15 +153,10 @@ pub fn format_request_id(random: u128) -> Box<str> {
     std::str::from_utf8(&written).unwrap_or_default().into()
 }
 
-/// Adds the last `digits` hexadecimal digits of a number. Ids are made for each request: `format!` would take most of their time.
-pub fn push_hexadecimal(text: &mut String, number: u128, digits: u32) {
-    let written = hexadecimal(number);
-    let written = written.get(written.len().saturating_sub(digits as usize)..).unwrap_or_default();
-    text.push_str(std::str::from_utf8(written).unwrap_or_default());
-}
-
-/// All digits at once, which the compiler does side by side.
-fn hexadecimal(number: u128) -> [u8; 32] {
+/// A number's 32 hexadecimal digits: all at once, which the compiler does side by side. Ids are made for each request: `format!` would
+/// take most of their time.
+#[must_use]
+pub fn hexadecimal(number: u128) -> [u8; 32] {
     let mut written = [0; 32];
     for (pair, byte) in written.as_chunks_mut::<2>().0.iter_mut().zip(number.to_be_bytes()) {
         *pair = [byte >> 4, byte & 15].map(|value| if value < 10 { b'0' + value } else { b'a' + value - 10 });

@@ -124,6 +124,14 @@ impl Fields {
         Self(Vec::with_capacity(capacity))
     }
 
+    /// The same fields, with room for `more` behind them.
+    #[must_use]
+    pub fn clone_with_room(&self, more: usize) -> Self {
+        let mut fields = Vec::with_capacity(self.0.len() + more);
+        fields.extend_from_slice(&self.0);
+        Self(fields)
+    }
+
     /// Adds a field line behind those that are there.
     pub fn append(&mut self, name: FieldName, value: HeaderValue) {
         self.0.push(Field { name, value });

@@ -13,8 +13,8 @@ mod vpc_link;
 
 pub use client_certificate::ClientCertificate;
 pub use context::{
-    AccessFacts, Authorizer, Checked, Context, Identity, IntegrationFacts, ResourceFacts, StageFacts, format_request_id, push_address,
-    push_hexadecimal,
+    AccessFacts, Authorizer, Checked, Context, Identity, IntegrationFacts, ResourceFacts, StageFacts, format_request_id, hexadecimal,
+    push_address,
 };
 pub use failure::{Failure, ResponseType};
 pub use fields::{Field, FieldName, Fields};

@@ -41,6 +41,17 @@ pub struct Answer {
     pub overrides: Option<Arc<Overrides>>,
 }
 
+impl Answer {
+    /// A copy for one client's response, with room for the fields that the gateway adds. Content and values are shared.
+    #[must_use]
+    pub fn for_client(&self) -> Self {
+        let EndpointResponse { status, selector, fields, content } = &self.response;
+        let response =
+            EndpointResponse { status: *status, selector: selector.clone(), fields: fields.clone_with_room(4), content: content.clone() };
+        Self { response, overrides: self.overrides.clone() }
+    }
+}
+
 /// `$context.requestOverride` and `$context.responseOverride`, as a template left them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Overrides {

@@ -79,7 +79,12 @@ impl Queued {
             let mut all = (&mut self.small).chain(&mut self.piece).chain(&mut self.end);
             let mut slices = [IoSlice::new(&[]); 3];
             let count = all.chunks_vectored(&mut slices);
-            let written = ready!(Pin::new(&mut *stream).poll_write_vectored(context, slices.get(..count).unwrap_or_default()))?;
+            let mut stream = Pin::new(&mut *stream);
+            let written = match slices.get(..count).unwrap_or_default() {
+                // The kernel takes one piece for less by the way of one.
+                [one] => ready!(stream.as_mut().poll_write(context, one))?,
+                several => ready!(stream.as_mut().poll_write_vectored(context, several))?,
+            };
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }

@@ -11,6 +11,9 @@ use crate::store::{Computed, Keep, Key, KeyBuilder};
 /// Content beyond this size, in bytes, is not kept (API Gateway's guide).
 const LARGEST: usize = 1_048_576;
 
+/// What a key with a parameter or two takes, in bytes.
+const USUAL_KEY: usize = 192;
+
 /// What a request asks of the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wish {
@@ -47,7 +50,7 @@ pub(super) fn wish(asked: Asked<'_>, cache: &MethodCache) -> Result<Wish, Failur
 
 /// The key of a request. API and stage are the cache's own; the deployment is not, so that a canary and its stage share what both may serve.
 pub(super) fn key(asked: Asked<'_>, cache: &MethodCache) -> Result<Key, Failure> {
-    let mut key = KeyBuilder::default();
+    let mut key = KeyBuilder::with_capacity(USUAL_KEY);
     let facts = &asked.release.facts;
     for part in [&*facts.deployment_id, &*cache.namespace, asked.request.request.http_method.as_str(), &*asked.operation.resource.path] {
         key.part(Some(part.as_bytes()));

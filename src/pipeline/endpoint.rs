@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::integration_request::{self, Asked};
-use super::{circuit, trace};
+use super::{circuit, integration_response, trace};
 use crate::exchange::{Answer, EndpointRequest, EndpointResponse, Failure};
 
 /// What passes between the gateway and an endpoint, for whoever wants to see it.
@@ -26,11 +26,15 @@ pub(super) async fn ask(asked: Asked<'_>, content: &Bytes, watch: Watch<'_>) -> 
     let called = asked.operation.backend.call(request).await;
     trace::call_ends(asked);
     circuit::left(asked.release, asked.operation, pass, circuit::failed(called.as_ref().map(|(response, _)| response)));
-    let (response, latency) = called?;
+    let (mut response, latency) = called?;
     watch(Seen::Response(&response, latency));
     let limit = asked.release.streamed_content_limit;
     if let Some(limit) = limit.filter(|limit| response.content.len() as u64 > *limit) {
         return Err(response_too_large(response.content.len() as u64, limit));
+    }
+    if integration_response::passes(&asked.operation.integration) {
+        // Here rather than where the response is built, so that what a cache keeps is renamed once and not for each request.
+        response.fields = integration_response::proxied_fields(response.fields);
     }
     Ok((Answer { response, overrides }, latency))
 }

@@ -19,7 +19,7 @@ const TRACE_ID: FieldName = FieldName::from_static("X-Amzn-Trace-Id");
 /// Maps the endpoint's answer: a proxy's passes, any other goes through the integration response that its selector picks.
 pub(super) fn build(asked: Asked<'_>, answer: Answer) -> Result<Response, Failure> {
     let integration = &*asked.operation.integration;
-    if integration.integration_type == IntegrationType::HttpProxy || integration.service_action.is_some() {
+    if passes(integration) {
         return proxied(asked, answer.response);
     }
     if integration.integration_type == IntegrationType::AwsProxy {
@@ -124,7 +124,12 @@ fn media_type(fields: &Fields) -> Cow<'_, str> {
     if name.bytes().any(|byte| byte.is_ascii_uppercase()) { name.to_ascii_lowercase().into() } else { name.into() }
 }
 
-/// A proxy's response passes, its fields less what stays behind.
+/// Whether the endpoint's response passes as it is.
+pub(super) fn passes(integration: &Integration) -> bool {
+    integration.integration_type == IntegrationType::HttpProxy || integration.service_action.is_some()
+}
+
+/// A proxy's response passes; its fields are the client's since it arrived.
 fn proxied(asked: Asked<'_>, response: EndpointResponse) -> Result<Response, Failure> {
     let handling = asked.operation.integration.content_handling;
     let content = if handling.is_some() {
@@ -140,7 +145,7 @@ fn proxied(asked: Asked<'_>, response: EndpointResponse) -> Result<Response, Fai
     } else {
         response.content
     };
-    Ok(Response { status: response.status, fields: proxied_fields(response.fields), content })
+    Ok(Response { status: response.status, fields: response.fields, content })
 }
 
 /// The fields of a proxy's response as the client sees them.

@@ -331,7 +331,7 @@ async fn answer(exchange: &Exchange, content: Bytes, watch: Watch<'_>) -> Result
     } else {
         metrics.cache_hits.inc()
     }
-    Ok(Answered { answer: Answer::clone(&kept), latency: latency.into_inner().flatten(), warns: wish == cache::Wish::KeptWithWarning })
+    Ok(Answered { answer: kept.for_client(), latency: latency.into_inner().flatten(), warns: wish == cache::Wish::KeptWithWarning })
 }
 
 /// The content without its coding, checked.

@@ -6,7 +6,7 @@
 use http::HeaderValue;
 
 use crate::apigateway::integration::IntegrationType;
-use crate::exchange::{Context, Field, FieldName, Fields, Peer, push_address, push_hexadecimal};
+use crate::exchange::{Context, Field, FieldName, Fields, Peer, hexadecimal, push_address};
 
 /// Not seen by mappings, templates or endpoints.
 const DROPPED_ON_ARRIVAL: [&str; 12] = [
@@ -207,15 +207,18 @@ pub(crate) fn trace_id(incoming: Option<&str>, now_ms: u64, random: u128, active
             format!("Root={root};Parent={};Sampled={sampled}", part("Parent").map_or_else(parent, str::to_owned))
         }
         _ => {
-            let mut text = String::with_capacity(74);
-            text.push_str("Root=1-");
-            push_hexadecimal(&mut text, (now_ms / 1000).into(), 8);
-            text.push('-');
-            push_hexadecimal(&mut text, random, 24);
-            text.push_str(";Parent=");
-            push_hexadecimal(&mut text, random >> 64, 16);
-            text.push_str(if active { ";Sampled=1" } else { ";Sampled=0" });
-            text
+            // A request gets one even where nobody reads it, so that it is written at once.
+            let (seconds, random) = (hexadecimal((now_ms / 1000).into()), hexadecimal(random));
+            let mut text = *b"Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0";
+            for (to, digits) in [(7..15, &seconds[24..]), (16..40, &random[8..]), (48..64, &random[..16])] {
+                if let Some(to) = text.get_mut(to) {
+                    to.copy_from_slice(digits);
+                }
+            }
+            if active && let Some(last) = text.last_mut() {
+                *last = b'1';
+            }
+            String::from_utf8_lossy(&text).into_owned()
         }
     }
 }

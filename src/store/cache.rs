@@ -168,7 +168,8 @@ impl<V: Send + Sync + 'static, E: Clone + Send + Sync + 'static> Cache<V, E> {
         if entry.lifetime.is_zero() || generation != self.generation.load(Ordering::Acquire) {
             self.entries.invalidate(&key).await;
         } else {
-            self.entries.insert(key, Arc::clone(&entry)).await;
+            // A copy takes no more room than it needs.
+            self.entries.insert(key.clone(), Arc::clone(&entry)).await;
         }
         entry.outcome.as_ref().map(Arc::clone).map_err(E::clone)
     }

@@ -2,7 +2,7 @@
 
 /// A key: bytes that cannot mean two things, since each part comes behind its length.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Key(Box<[u8]>);
+pub struct Key(Vec<u8>);
 
 impl Key {
     /// Its bytes in number.
@@ -16,6 +16,12 @@ impl Key {
 pub struct KeyBuilder(Vec<u8>);
 
 impl KeyBuilder {
+    /// Nothing yet, with room for so many bytes: a key is made for each request, and most are short.
+    #[must_use]
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self(Vec::with_capacity(capacity))
+    }
+
     /// Adds a part; nothing is another part than an empty one.
     pub fn part(&mut self, part: Option<&[u8]>) {
         let Some(part) = part else { return self.0.push(0) };
@@ -27,7 +33,7 @@ impl KeyBuilder {
     /// The key.
     #[must_use]
     pub fn build(self) -> Key {
-        Key(self.0.into())
+        Key(self.0)
     }
 }
 
