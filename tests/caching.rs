@@ -127,6 +127,25 @@ fn what_may_differ_is_kept_apart() {
 }
 
 #[test]
+fn a_kept_answer_has_the_fields_of_the_first_one() {
+    let backend = Backend::start();
+    let gateway = start(&backend);
+    let fields = json!({ "Server": "origin", "Via": "1.1 cdn", "WWW-Authenticate": "Basic", "X-Own": "1" });
+    backend.reset(Some(&json!([{ "path": "/kept", "respond": { "headers": fields } }])));
+    let names = |answer: Response| {
+        let own = |name: &String| !matches!(&*name.to_ascii_lowercase(), "date" | "content-length" | "content-type" | "connection");
+        let mut names: Vec<_> = answer.headers.into_iter().map(|(name, _)| name).filter(own).collect();
+        names.sort();
+        names
+    };
+    let first = names(gateway.get("/prod/kept"));
+    assert!(["X-Own", "x-amzn-Remapped-Server", "x-amzn-Remapped-WWW-Authenticate"].iter().all(|name| first.iter().any(|at| at == name)));
+    assert!(!first.iter().any(|name| name == "Via" || name == "Server"), "{first:?}");
+    assert_eq!(names(gateway.get("/prod/kept")), first);
+    assert_eq!(backend.take().len(), 1);
+}
+
+#[test]
 fn what_is_too_large_is_passed_on_and_not_kept() {
     let backend = Backend::start();
     let gateway = start(&backend);
