@@ -35,7 +35,9 @@ aws: {{{aws}}}
 apis:
   - id: services
     definition: api.yaml
-    stages: [{{stageName: prod}}]
+    stages:
+      - stageName: prod
+        accessLogSettings: {{destinationArn: 'file:access.log', format: 'id=$context.integration.requestId'}}
 "
     );
     let definition = format!("openapi: 3.0.1\ninfo: {{title: services, version: '1'}}\npaths:\n{paths}");
@@ -209,7 +211,7 @@ fn a_function_at_aws_streams_to_the_client() {
 #[test]
 fn app_config_is_asked_by_its_path() {
     let backend = Backend::start();
-    backend.reset(Some(&json!([{"path": "^/applications", "respond": {"status": 200, "body": "flag: true", "headers": {"Content-Type": "application/x-yaml"}}}])));
+    backend.reset(Some(&json!([{"path": "^/applications", "respond": {"status": 200, "body": "flag: true", "headers": {"Content-Type": "application/x-yaml", "x-amzn-RequestId": "the-services"}}}])));
     let paths = "
   /flags/{environment}:
     get:
@@ -231,6 +233,11 @@ fn app_config_is_asked_by_its_path() {
         (answer.status, answer.text().as_str(), answer.header("content-type").as_deref()),
         (200, "flag: true", Some("application/x-yaml"))
     );
+    assert_eq!(answer.header("x-amzn-remapped-x-amzn-requestid").as_deref(), Some("the-services"));
+    let log = gateway.files.0.join("access.log");
+    support::eventually("the access log has the service's request id", || {
+        std::fs::read_to_string(&log).is_ok_and(|log| log == "id=the-services\n")
+    });
     let asked = backend.take();
     let record = &asked[0];
     assert_eq!(

@@ -35,7 +35,7 @@ pub struct EndpointResponse {
 /// What a response cache keeps: the endpoint's response and what the request's template overrode.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// What came from the endpoint.
+    /// What came from the endpoint; an HTTP proxy's fields as the client sees them.
     pub response: EndpointResponse,
     /// What the integration request's template left in the override maps; nothing where none overrode anything.
     pub overrides: Option<Arc<Overrides>>,

@@ -17,8 +17,12 @@ const CONTENT_TYPE: FieldName = FieldName::from_static("Content-Type");
 const TRACE_ID: FieldName = FieldName::from_static("X-Amzn-Trace-Id");
 
 /// Maps the endpoint's answer: a proxy's passes, any other goes through the integration response that its selector picks.
-pub(super) fn build(asked: Asked<'_>, answer: Answer) -> Result<Response, Failure> {
+pub(super) fn build(asked: Asked<'_>, mut answer: Answer) -> Result<Response, Failure> {
     let integration = &*asked.operation.integration;
+    if integration.service_action.is_some() {
+        answer.response.fields = proxied_fields(answer.response.fields);
+        return proxied(asked, answer.response);
+    }
     if passes(integration) {
         return proxied(asked, answer.response);
     }
@@ -124,12 +128,13 @@ fn media_type(fields: &Fields) -> Cow<'_, str> {
     if name.bytes().any(|byte| byte.is_ascii_uppercase()) { name.to_ascii_lowercase().into() } else { name.into() }
 }
 
-/// Whether the endpoint's response passes as it is.
+/// Whether an HTTP endpoint's response passes, so that its fields can be the client's from its arrival on. A service's passes too, but its
+/// fields have the request id that `$context.integration.requestId` is, under its own name.
 pub(super) fn passes(integration: &Integration) -> bool {
-    integration.integration_type == IntegrationType::HttpProxy || integration.service_action.is_some()
+    integration.integration_type == IntegrationType::HttpProxy && integration.service_action.is_none()
 }
 
-/// A proxy's response passes; its fields are the client's since it arrived.
+/// A proxy's response passes; its fields are the client's already.
 fn proxied(asked: Asked<'_>, response: EndpointResponse) -> Result<Response, Failure> {
     let handling = asked.operation.integration.content_handling;
     let content = if handling.is_some() {
