@@ -191,7 +191,7 @@ pub fn body_value<'b>(content: &'b str, path: Option<&str>) -> Result<Option<Cow
     if content.is_empty() {
         return Ok(path.is_none().then_some(Cow::Borrowed("{}")));
     }
-    let parsed = json::parse(content);
+    let parsed = json::document(content);
     if parsed.is_none() {
         return Err(MalformedJson);
     }

@@ -69,9 +69,13 @@ impl<'r, 's> Input<'r, 's> {
         Ok(())
     }
 
+    fn read(&self) -> Option<Value<'r>> {
+        if self.paths.may_change { json::parse(self.body) } else { json::document(self.body) }
+    }
+
     fn find(&self, path: &str) -> Result<Option<Value<'r>>, String> {
         let find = |path: &JsonPath| {
-            let Some(root) = self.parsed.get_or_init(|| json::parse(self.body)) else { return Ok(None) };
+            let Some(root) = self.parsed.get_or_init(|| self.read()) else { return Ok(None) };
             path.find(root)
         };
         let found = match self.paths.parsed(path) {

@@ -8,6 +8,7 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 
 use super::json;
+use super::json::scan::{HIGH, ONES, zeros};
 use crate::exchange::decode_form;
 use crate::vtl::{Text, Value};
 
@@ -47,75 +48,55 @@ pub(super) fn print(name: &str, arguments: &[Value<'_>], out: &mut String) -> Re
     Ok(true)
 }
 
-/// What Commons Lang writes behind a backslash for a byte; `PLAIN` where it leaves the byte as it is, `OTHER` where it writes its code.
-const ESCAPES: [u8; 256] = {
-    let mut table = [OTHER; 256];
-    let mut byte = 0;
-    while byte < 0x80 {
-        let escape = match byte as u8 {
-            b'\n' => b'n',
-            b'\r' => b'r',
-            b'\t' => b't',
-            0x08 => b'b',
-            0x0c => b'f',
-            sign @ (b'"' | b'\'' | b'\\' | b'/') => sign,
-            0..0x20 => OTHER,
-            _ => PLAIN,
-        };
-        #[expect(clippy::indexing_slicing, reason = "in bounds, or this does not compile")]
-        {
-            table[byte] = escape;
-        }
-        byte += 1;
-    }
-    table
-};
-const PLAIN: u8 = 0;
-const OTHER: u8 = 1;
-
 /// Commons Lang's escaping: quotes, slashes, controls, and everything beyond ASCII by its UTF-16 units.
-///
-/// Payloads have a quote every few bytes, so ASCII goes byte by byte through a buffer: copying each run between them costs more.
 fn escape_java_script(text: &str, out: &mut String) {
     out.reserve(text.len() + text.len() / 4);
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while at < bytes.len() {
-        let mut buffer = [0; 256];
-        let mut length = 0_u8;
-        // Two bytes for each of these fit into the buffer.
-        let part = bytes.get(at..bytes.len().min(at + 120)).unwrap_or_default();
-        let mut read = 0;
-        for &byte in part {
-            let escape = ESCAPES.get(usize::from(byte)).copied().unwrap_or(OTHER);
-            if escape == OTHER {
-                break;
+    let mut rest = text;
+    while let Some((plain, special)) = rest.split_at_checked(unescaped(rest.as_bytes())) {
+        out.push_str(plain);
+        let mut special = special.chars();
+        let Some(c) = special.next() else { return };
+        rest = special.as_str();
+        let escape = match c {
+            '"' => "\\\"",
+            '\'' => "\\'",
+            '\\' => "\\\\",
+            '/' => "\\/",
+            '\n' => "\\n",
+            '\r' => "\\r",
+            '\t' => "\\t",
+            '\u{8}' => "\\b",
+            '\u{c}' => "\\f",
+            other => {
+                for unit in other.encode_utf16(&mut [0; 2]) {
+                    // Writing to a string cannot fail.
+                    let _ = write!(out, "\\u{unit:04X}");
+                }
+                continue;
             }
-            put(&mut buffer, length, if escape == PLAIN { byte } else { b'\\' });
-            put(&mut buffer, length + 1, escape);
-            length += 1 + u8::from(escape != PLAIN);
-            read += 1;
-        }
-        // What is in the buffer is ASCII.
-        out.push_str(buffer.get(..usize::from(length)).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default());
-        at += read;
-        if read == part.len() {
-            continue;
-        }
-        let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) else { return };
-        for unit in c.encode_utf16(&mut [0; 2]) {
-            // Writing to a string cannot fail.
-            let _ = write!(out, "\\u{unit:04X}");
-        }
-        at += c.len_utf8();
+        };
+        out.push_str(escape);
     }
 }
 
-/// A byte at a place of a buffer that has all of them.
-fn put(buffer: &mut [u8; 256], at: u8, byte: u8) {
-    if let Some(place) = buffer.get_mut(usize::from(at)) {
-        *place = byte;
+/// How many bytes at the beginning are written as they are.
+fn unescaped(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for chunk in words {
+        let word = u64::from_le_bytes(*chunk);
+        let special = zeros(word ^ (ONES * b'"' as u64))
+            | zeros(word ^ (ONES * b'\'' as u64))
+            | zeros(word ^ (ONES * b'\\' as u64))
+            | zeros(word ^ (ONES * b'/' as u64))
+            | (word.wrapping_sub(ONES * 0x20) & !word & HIGH)
+            | (word & HIGH);
+        if special != 0 {
+            return at + special.trailing_zeros() as usize / 8;
+        }
+        at += 8;
     }
+    at + rest.iter().take_while(|byte| !matches!(byte, b'"' | b'\'' | b'\\' | b'/' | 0..0x20 | 0x80..)).count()
 }
 
 /// `URLEncoder`: letters, digits and `.-*_` stay, a blank is `+`.

@@ -47,7 +47,9 @@ pub(super) struct Node {
     pub(super) kind: NodeKind,
 }
 
+/// With a tag of its own: one that hides in a member is slower to tell.
 #[derive(Debug)]
+#[repr(u8)]
 pub(super) enum NodeKind {
     Text(Box<str>),
     Reference(Reference),
@@ -87,14 +89,18 @@ pub(super) struct Reference {
     pub(super) parts: Vec<Part>,
 }
 
+/// With a tag of its own: one that hides in a member is slower to tell.
 #[derive(Debug)]
+#[repr(u8)]
 pub(super) enum Part {
     Property(Box<str>),
     Method(Box<str>, Vec<Expression>),
     Index(Expression),
 }
 
+/// With a tag of its own: one that hides in a member is slower to tell.
 #[derive(Debug)]
+#[repr(u8)]
 pub(super) enum Expression {
     /// What looks like a reference and is none: it has no value, not even the empty string.
     Nothing,

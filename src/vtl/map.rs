@@ -104,9 +104,6 @@ impl<'r> From<&'r str> for Key<'r> {
     }
 }
 
-/// Up to so many members, walking a list costs less than hashing.
-const FEW: usize = 16;
-
 /// A map's members. Keys of a payload are a client's choice, so that many of them are hashed with a key of their own.
 pub enum Entries<'r> {
     /// A list that is walked.
@@ -122,16 +119,19 @@ impl Default for Entries<'_> {
 }
 
 impl<'r> Entries<'r> {
+    /// Up to so many members, walking a list costs less than hashing.
+    pub(super) const FEW: usize = 16;
+
     /// Room for so many members.
     #[must_use]
     pub fn with_capacity(count: usize) -> Self {
-        if count > FEW { Self::Many(Box::new(IndexMap::with_capacity(count))) } else { Self::Few(Vec::with_capacity(count)) }
+        if count > Self::FEW { Self::Many(Box::new(IndexMap::with_capacity(count))) } else { Self::Few(Vec::with_capacity(count)) }
     }
 
     /// Members of which it is known that no key stands twice.
     #[must_use]
     pub fn distinct(members: Vec<(Key<'r>, Value<'r>)>) -> Self {
-        if members.len() > FEW { members.into_iter().collect() } else { Self::Few(members) }
+        if members.len() > Self::FEW { members.into_iter().collect() } else { Self::Few(members) }
     }
 
     /// The number of members.
@@ -176,7 +176,7 @@ impl<'r> Entries<'r> {
         if let Some((_, place)) = list.iter_mut().find(|(known, _)| *known == key) {
             return Some(std::mem::replace(place, value));
         }
-        if list.len() < FEW {
+        if list.len() < Self::FEW {
             list.push((key, value));
             return None;
         }
@@ -225,7 +225,7 @@ impl<'r> Entries<'r> {
 impl<'r> From<Vec<(Key<'r>, Value<'r>)>> for Entries<'r> {
     /// Members as they were read, in which a key may stand twice.
     fn from(members: Vec<(Key<'r>, Value<'r>)>) -> Self {
-        if members.len() > FEW || has_twice(&members) { members.into_iter().collect() } else { Self::Few(members) }
+        if members.len() > Self::FEW || has_twice(&members) { members.into_iter().collect() } else { Self::Few(members) }
     }
 }
 

@@ -4,7 +4,9 @@
 
 mod arithmetic;
 mod ast;
+mod changes;
 mod decimal;
+mod document;
 mod error;
 mod java;
 mod limits;
@@ -22,6 +24,7 @@ mod visit;
 
 pub use ast::Template;
 pub use decimal::format_decimal;
+pub use document::{Branch, Builder, Mark};
 pub use error::{Error, ErrorKind};
 pub use java::format_double;
 pub use limits::{Clock, Limits, no_clock};

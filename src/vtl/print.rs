@@ -45,6 +45,7 @@ impl Value<'_> {
             Self::String(text) => out.push_str(text),
             Self::Decimal(text) => out.push_str(text),
             _ if depth > DEPTH => out.push('…'),
+            Self::Branch(branch) => branch.to_value().print_within(out, depth),
             Self::Entry(entry) => {
                 out.push_str(entry.key.text());
                 out.push('=');
@@ -99,6 +100,24 @@ impl Value<'_> {
             Self::Null | Self::Given(_) | Self::Entry(_) | Self::Round(_) | Self::Block(_) => out.push_str("null"),
             Self::String(text) => write_json_string(text, out, slashes),
             _ if depth > DEPTH + 28 => out.push_str("null"),
+            Self::Branch(branch) if branch.is_list() => {
+                out.push('[');
+                for (index, item) in branch.values().enumerate() {
+                    out.push_str(if index > 0 { "," } else { "" });
+                    item.write_json_within(out, slashes, depth + 1);
+                }
+                out.push(']');
+            }
+            Self::Branch(branch) => {
+                out.push('{');
+                for (index, (key, value)) in branch.members().enumerate() {
+                    out.push_str(if index > 0 { "," } else { "" });
+                    write_json_string(key, out, slashes);
+                    out.push(':');
+                    value.write_json_within(out, slashes, depth + 1);
+                }
+                out.push('}');
+            }
             Self::List(list) => {
                 out.push('[');
                 for (index, item) in list.items.borrow().iter().enumerate() {
@@ -123,13 +142,17 @@ impl Value<'_> {
 }
 
 /// A whole number's digits, without the machinery of formatting.
-fn push_integer(value: i64, out: &mut String) {
+pub(super) fn push_integer(value: i64, out: &mut String) {
+    // Most numbers have one digit.
+    if let Ok(digit @ 0..10) = u8::try_from(value) {
+        out.push(char::from(b'0' + digit));
+        return;
+    }
     let mut digits = [b'0'; 20];
     let mut rest = value.unsigned_abs();
     let mut length = 0;
     for place in digits.iter_mut().rev() {
-        let digit = (rest % 10) as u8;
-        *place = b'0' + digit;
+        *place = b'0' + (rest % 10) as u8;
         length += 1;
         rest /= 10;
         if rest == 0 {

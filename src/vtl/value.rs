@@ -6,6 +6,7 @@ use std::rc::Rc;
 use num_bigint::BigInt;
 
 use super::ast::Block;
+use super::document::Branch;
 use super::map::{Entries, Key, Map};
 use super::scope::Given;
 use super::text::Text;
@@ -36,6 +37,8 @@ pub enum Value<'r> {
     List(Rc<List<'r>>),
     /// A map.
     Map(Rc<Map<'r>>),
+    /// A list or map of a document. Only templates that change no collection see one, and it can be among the elements of any collection.
+    Branch(Branch<'r>),
     /// Something that the scope gives, and alone knows.
     Given(Given),
     /// An element of `entrySet()`.
@@ -220,12 +223,13 @@ impl<'r> Value<'r> {
         true
     }
 
+    /// Whether this is a collection that can hold others, itself included.
     pub(super) const fn is_collection(&self) -> bool {
         matches!(self, Self::List(_) | Self::Map(_) | Self::Entry(_))
     }
 
     /// A number for each kind of value.
-    pub(super) const fn kind(&self) -> u8 {
+    pub(super) fn kind(&self) -> u8 {
         match self {
             Self::Null => 0,
             Self::Boolean(_) => 1,
@@ -235,9 +239,21 @@ impl<'r> Value<'r> {
             Self::String(_) => 5,
             Self::List(_) => 6,
             Self::Map(_) => 7,
+            Self::Branch(branch) if branch.is_list() => 6,
+            Self::Branch(_) => 7,
             Self::Given(_) | Self::Entry(_) | Self::Round(_) => 8,
             Self::Block(_) => 9,
             Self::Decimal(_) => 10,
+        }
+    }
+
+    /// How many elements or members there are in a list or map.
+    pub(super) fn count(&self) -> usize {
+        match self {
+            Self::List(list) => list.items.borrow().len(),
+            Self::Map(map) => map.entries.borrow().len(),
+            Self::Branch(branch) => branch.len(),
+            _ => 0,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Walks a template's tree.
 
-use super::ast::{Block, Expression, NodeKind, Part, Reference, Template};
+use super::ast::{Block, Expression, NodeKind, Part, Reference, Slot, Template};
 
 impl Template {
     /// The template as it was written.
@@ -11,7 +11,8 @@ impl Template {
 
     /// Tells every method call in the template: its name, and its argument if that is one text as it stands.
     pub fn each_call(&self, tell: &mut dyn FnMut(&str, Option<&str>)) {
-        let mut references = |reference: &Reference| {
+        self.visit(&mut |found| {
+            let Found::Reference(reference) = found else { return };
             for part in &reference.parts {
                 if let Part::Method(name, arguments) = part {
                     let text = match arguments.as_slice() {
@@ -21,19 +22,39 @@ impl Template {
                     tell(name, text);
                 }
             }
-        };
-        block(&self.body, &mut references);
-        self.macros.values().for_each(|definition| block(&definition.body, &mut references));
+        });
+    }
+
+    /// Tells everything in the template that a [`Found`] is for.
+    pub(super) fn visit(&self, tell: &mut dyn FnMut(Found<'_>)) {
+        block(&self.body, tell);
+        for definition in self.macros.values() {
+            definition.parameters.iter().for_each(|slot| tell(Found::Assigned(*slot)));
+            block(&definition.body, tell);
+        }
     }
 }
 
-type Visit<'v> = &'v mut dyn FnMut(&Reference);
+/// What a walk through a template comes to.
+pub(super) enum Found<'t> {
+    /// Any reference, wherever it stands.
+    Reference(&'t Reference),
+    /// A variable that something gives a value.
+    Assigned(Slot),
+    /// A `#set` of a part of something.
+    Stored(&'t Reference, &'t Expression),
+    /// `#evaluate`, which can do anything.
+    Evaluated,
+}
+
+type Visit<'v> = &'v mut dyn FnMut(Found<'_>);
 
 fn block(nodes: &Block, visit: Visit<'_>) {
     for node in &nodes.0 {
         match &node.kind {
             NodeKind::Reference(found) | NodeKind::Discard(found) => reference(found, visit),
             NodeKind::Set(target, value) => {
+                visit(if target.parts.is_empty() { Found::Assigned(target.root) } else { Found::Stored(target, value) });
                 reference(target, visit);
                 expression(value, visit);
             }
@@ -46,25 +67,34 @@ fn block(nodes: &Block, visit: Visit<'_>) {
                     block(body, visit);
                 }
             }
-            NodeKind::Foreach(_, list, body) => {
+            NodeKind::Foreach(slot, list, body) => {
+                visit(Found::Assigned(*slot));
                 expression(list, visit);
                 block(body, visit);
             }
             NodeKind::Call(call) => {
                 call.arguments.iter().for_each(|argument| expression(argument, visit));
-                if let Some((_, body)) = &call.body {
+                if let Some((slot, body)) = &call.body {
+                    visit(Found::Assigned(*slot));
                     block(body, visit);
                 }
             }
-            NodeKind::Define(_, body) => block(body, visit),
-            NodeKind::Evaluate(value) | NodeKind::Break(Some(value)) => expression(value, visit),
+            NodeKind::Define(slot, body) => {
+                visit(Found::Assigned(*slot));
+                block(body, visit);
+            }
+            NodeKind::Evaluate(value) => {
+                visit(Found::Evaluated);
+                expression(value, visit);
+            }
+            NodeKind::Break(Some(value)) => expression(value, visit),
             NodeKind::Text(_) | NodeKind::Break(None) | NodeKind::Stop | NodeKind::Fails(..) => {}
         }
     }
 }
 
 fn reference(found: &Reference, visit: Visit<'_>) {
-    visit(found);
+    visit(Found::Reference(found));
     for part in &found.parts {
         match part {
             Part::Method(_, arguments) => arguments.iter().for_each(|argument| expression(argument, visit)),

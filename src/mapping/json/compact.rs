@@ -59,10 +59,12 @@ impl Compact<'_, '_> {
 struct Around(usize);
 
 impl<'t> Build<'t> for Compact<'t, '_> {
+    const PRINTED: bool = true;
     type Mark = Around;
 
-    fn word(&mut self, _word: Word, place: Range<usize>) {
+    fn word(&mut self, _word: Word, place: Range<usize>) -> Option<()> {
         self.keep(place);
+        Some(())
     }
 
     fn number(&mut self, text: &'t str, place: Range<usize>) -> Option<()> {
@@ -106,14 +108,14 @@ impl<'t> Build<'t> for Compact<'t, '_> {
         self.keep(at..at + 1);
     }
 
-    fn end_object(&mut self, around: Around, at: usize) {
+    fn end_object(&mut self, around: Around, at: usize) -> Option<()> {
         self.keys.truncate(self.own);
-        self.own = around.0;
-        self.keep(at..at + 1);
+        self.end_array(around, at)
     }
 
-    fn end_array(&mut self, around: Around, at: usize) {
+    fn end_array(&mut self, around: Around, at: usize) -> Option<()> {
         self.own = around.0;
         self.keep(at..at + 1);
+        Some(())
     }
 }

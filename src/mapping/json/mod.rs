@@ -1,14 +1,17 @@
-//! JSON as the service's own reader takes it, more leniently than RFC 8259. One grammar, two results: values, or compact text.
+//! JSON as the service's own reader takes it, more leniently than RFC 8259. One grammar, three results: values, an index that is read
+//! like values, or compact text.
 
 mod compact;
-mod scan;
+mod document;
+pub(super) mod scan;
 mod values;
 
 use std::ops::Range;
 
-use scan::plain;
+use scan::{inside, plain};
 
 pub use compact::compact;
+pub use document::document;
 pub use values::{parse, parse_owned};
 
 /// Collections within collections.
@@ -18,18 +21,22 @@ const DIGITS: usize = 1000;
 
 /// What a text is made into. Each call tells one thing that was read, with its place; nothing means that it cannot be taken.
 trait Build<'t> {
+    /// Whether it must be known how a string is printed: [`Form::Plain`] and [`Form::Raw`] are the same to the others, and so are
+    /// [`Form::Escaped`] and [`Form::Unusual`].
+    const PRINTED: bool;
+
     /// What must be remembered from a collection's beginning to its end.
     type Mark;
 
-    fn word(&mut self, word: Word, place: Range<usize>);
+    fn word(&mut self, word: Word, place: Range<usize>) -> Option<()>;
     fn number(&mut self, text: &'t str, place: Range<usize>) -> Option<()>;
     fn string(&mut self, text: Quoted<'t>, place: Range<usize>) -> Option<()>;
     fn key(&mut self, text: Quoted<'t>, place: Range<usize>) -> Option<()>;
     fn begin(&mut self, at: usize) -> Self::Mark;
     /// A comma or a colon.
     fn separator(&mut self, at: usize);
-    fn end_object(&mut self, mark: Self::Mark, at: usize);
-    fn end_array(&mut self, mark: Self::Mark, at: usize);
+    fn end_object(&mut self, mark: Self::Mark, at: usize) -> Option<()>;
+    fn end_array(&mut self, mark: Self::Mark, at: usize) -> Option<()>;
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,13 +70,24 @@ enum Form {
 impl Quoted<'_> {
     /// The text with its escapes resolved.
     fn unescaped(self) -> Option<String> {
-        let mut out = String::with_capacity(self.text.len());
+        let mut out = String::new();
+        self.unescape(&mut out)?;
+        Some(out)
+    }
+
+    /// Appends the text with its escapes resolved.
+    fn unescape(self, out: &mut String) -> Option<()> {
+        out.reserve(self.text.len());
         let mut rest = self.text;
-        while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
-            out.push_str(rest.get(..at)?);
-            let escape = rest.get(at + 1..)?;
-            let c = escape.chars().next()?;
-            rest = escape.get(c.len_utf8()..)?;
+        loop {
+            let (before, escape) = rest.split_at_checked(inside(rest.as_bytes(), b'\\'))?;
+            out.push_str(before);
+            let mut escape = escape.chars();
+            if escape.next().is_none() {
+                return Some(());
+            }
+            let c = escape.next()?;
+            rest = escape.as_str();
             match c {
                 'n' => out.push('\n'),
                 't' => out.push('\t'),
@@ -92,8 +110,6 @@ impl Quoted<'_> {
                 other => out.push(other),
             }
         }
-        out.push_str(rest);
-        Some(out)
     }
 }
 
@@ -103,25 +119,77 @@ fn hex(rest: &mut &str) -> Option<u16> {
     Some(code)
 }
 
+/// Reads in one loop, with a list of what is open, so that the place in the text is nowhere but in a register.
 struct Reader<'t, B> {
     text: &'t str,
     at: usize,
     build: B,
 }
 
+/// A collection whose end is not read yet.
+enum Open<M> {
+    Object(M),
+    Array(M),
+}
+
 impl<'t, B: Build<'t>> Reader<'t, B> {
     /// Reads all of a text that has no blanks around it.
     fn read(text: &'t str, build: B) -> Option<B> {
         let mut reader = Self { text, at: 0, build };
-        reader.value(0)?;
+        let mut open = Vec::with_capacity(8);
+        'value: loop {
+            if open.len() > DEPTH {
+                return None;
+            }
+            reader.blanks();
+            match reader.peek()? {
+                b'"' | b'\'' => reader.string()?,
+                b'{' => {
+                    open.push(Open::Object(reader.begin()));
+                    if !reader.comes(b'}') {
+                        reader.key()?;
+                        continue;
+                    }
+                }
+                b'[' => {
+                    open.push(Open::Array(reader.begin()));
+                    if !reader.comes(b']') {
+                        continue;
+                    }
+                }
+                b'-' | b'0'..=b'9' => reader.number()?,
+                _ => reader.word()?,
+            }
+            loop {
+                let is_object = match open.last() {
+                    None => break 'value,
+                    Some(Open::Object(_)) => true,
+                    Some(Open::Array(_)) => false,
+                };
+                if !reader.comes(if is_object { b'}' } else { b']' }) {
+                    reader.separator(b',')?;
+                    if is_object {
+                        reader.key()?;
+                    }
+                    continue 'value;
+                }
+                match open.pop()? {
+                    Open::Object(mark) => reader.build.end_object(mark, reader.at)?,
+                    Open::Array(mark) => reader.build.end_array(mark, reader.at)?,
+                }
+                reader.at += 1;
+            }
+        }
         reader.blanks();
         (reader.at == text.len()).then_some(reader.build)
     }
 
+    #[inline(always)]
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
+    #[inline(always)]
     fn blanks(&mut self) {
         while self.peek().is_some_and(|byte| byte.is_ascii_whitespace()) {
             self.at += 1;
@@ -129,6 +197,7 @@ impl<'t, B: Build<'t>> Reader<'t, B> {
     }
 
     /// Whether a sign comes next, blanks aside. Where it does, it is not passed yet.
+    #[inline(always)]
     fn comes(&mut self, wanted: u8) -> bool {
         if self.peek() != Some(wanted) {
             self.blanks();
@@ -136,92 +205,71 @@ impl<'t, B: Build<'t>> Reader<'t, B> {
         self.peek() == Some(wanted)
     }
 
-    fn value(&mut self, depth: usize) -> Option<()> {
-        if depth > DEPTH {
+    #[inline(always)]
+    fn begin(&mut self) -> B::Mark {
+        let mark = self.build.begin(self.at);
+        self.at += 1;
+        mark
+    }
+
+    #[inline(always)]
+    fn separator(&mut self, wanted: u8) -> Option<()> {
+        if !self.comes(wanted) {
             return None;
         }
-        self.blanks();
-        let start = self.at;
-        match self.peek()? {
-            b'"' | b'\'' => {
-                let text = self.quoted()?;
-                self.build.string(text, start..self.at)
-            }
-            b'{' => self.object(depth),
-            b'[' => self.array(depth),
-            b'-' | b'0'..=b'9' => self.number(),
-            _ => self.word(),
-        }
-    }
-
-    fn object(&mut self, depth: usize) -> Option<()> {
-        let mark = self.build.begin(self.at);
-        self.at += 1;
-        if !self.comes(b'}') {
-            loop {
-                self.blanks();
-                let start = self.at;
-                let key = self.quoted()?;
-                self.build.key(key, start..self.at)?;
-                if !self.comes(b':') {
-                    return None;
-                }
-                self.separator();
-                self.value(depth + 1)?;
-                if self.comes(b'}') {
-                    break;
-                }
-                if self.peek() != Some(b',') {
-                    return None;
-                }
-                self.separator();
-            }
-        }
-        self.build.end_object(mark, self.at);
-        self.at += 1;
-        Some(())
-    }
-
-    fn array(&mut self, depth: usize) -> Option<()> {
-        let mark = self.build.begin(self.at);
-        self.at += 1;
-        if !self.comes(b']') {
-            loop {
-                self.value(depth + 1)?;
-                if self.comes(b']') {
-                    break;
-                }
-                if self.peek() != Some(b',') {
-                    return None;
-                }
-                self.separator();
-            }
-        }
-        self.build.end_array(mark, self.at);
-        self.at += 1;
-        Some(())
-    }
-
-    fn separator(&mut self) {
         self.build.separator(self.at);
         self.at += 1;
+        Some(())
+    }
+
+    #[inline(always)]
+    fn string(&mut self) -> Option<()> {
+        let start = self.at;
+        let text = self.quoted()?;
+        self.build.string(text, start..self.at)
+    }
+
+    /// A member's name and the colon behind it.
+    #[inline(always)]
+    fn key(&mut self) -> Option<()> {
+        self.blanks();
+        let start = self.at;
+        let key = self.quoted()?;
+        self.build.key(key, start..self.at)?;
+        self.separator(b':')
     }
 
     /// A string in quotes of either kind.
     #[inline(always)]
     fn quoted(&mut self) -> Option<Quoted<'t>> {
+        let start = self.at + 1;
+        let rest = self.text.as_bytes().get(start..)?;
+        let end = start + if B::PRINTED { plain(rest) } else { inside(rest, b'"') };
+        if self.peek() != Some(b'"') || self.text.as_bytes().get(end) != Some(&b'"') {
+            return self.unusual(end);
+        }
+        self.at = end + 1;
+        Some(Quoted { text: self.text.get(start..end)?, form: Form::Plain })
+    }
+
+    /// A string in single quotes, or one in double quotes with something at `end` that needs a look.
+    #[inline(never)]
+    fn unusual(&mut self, mut end: usize) -> Option<Quoted<'t>> {
         let quote = self.peek().filter(|byte| matches!(byte, b'"' | b'\''))?;
         let start = self.at + 1;
         let bytes = self.text.as_bytes();
-        let mut end = start;
         let (mut escaped, mut usual) = (false, quote == b'"');
+        if !usual {
+            end = start;
+        }
         loop {
-            end += plain(bytes.get(end..)?);
+            let rest = bytes.get(end..)?;
+            end += if B::PRINTED { plain(rest) } else { inside(rest, quote) };
             match *bytes.get(end)? {
                 byte if byte == quote => break,
                 b'\\' => {
                     escaped = true;
-                    usual &= matches!(bytes.get(end + 1)?, b'"' | b'\\' | b'n' | b'r' | b't' | b'b' | b'f');
+                    usual &= !B::PRINTED || matches!(bytes.get(end + 1)?, b'"' | b'\\' | b'n' | b'r' | b't' | b'b' | b'f');
                     end += 2;
                 }
                 // The other quote, or a control character, which this reader lets pass.
@@ -241,6 +289,7 @@ impl<'t, B: Build<'t>> Reader<'t, B> {
         Some(Quoted { text: self.text.get(start..end)?, form })
     }
 
+    #[inline(always)]
     fn number(&mut self) -> Option<()> {
         let start = self.at;
         while self.peek().is_some_and(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E')) {
@@ -256,8 +305,7 @@ impl<'t, B: Build<'t>> Reader<'t, B> {
         let (text, word) = words.into_iter().find(|(text, _)| rest.starts_with(text))?;
         let start = self.at;
         self.at += text.len();
-        self.build.word(word, start..self.at);
-        Some(())
+        self.build.word(word, start..self.at)
     }
 }
 
@@ -270,6 +318,8 @@ mod tests {
         let mut out = "before ".to_owned();
         let made = compact(text, &mut out);
         let values = parse(text).map(|value| format!("before {}", value.to_json()));
+        assert_eq!(document(text).map(|value| format!("before {}", value.to_json())), values, "{text}");
+        assert_eq!(document(text).map(|value| value.to_text()), parse(text).map(|value| value.to_text()), "{text}");
         if made {
             assert_eq!(Some(out), values, "{text}");
         } else {

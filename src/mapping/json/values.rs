@@ -31,6 +31,16 @@ fn read<'t, 'r>(text: &'t str, keep: impl Fn(&'t str) -> Text<'r> + Copy) -> Opt
     (!begun && !trimmed.is_empty()).then(|| Value::String(keep(trimmed)))
 }
 
+impl From<Word> for Value<'_> {
+    fn from(word: Word) -> Self {
+        match word {
+            Word::Null => Self::Null,
+            Word::True => Self::Boolean(true),
+            Word::False => Self::Boolean(false),
+        }
+    }
+}
+
 /// A number's value.
 pub(super) fn number<'r>(text: &str) -> Option<Value<'r>> {
     if !text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
@@ -49,15 +59,13 @@ struct Values<'r, F> {
 }
 
 impl<'t, 'r, F: Fn(&'t str) -> Text<'r> + Copy> Build<'t> for Values<'r, F> {
+    const PRINTED: bool = false;
     /// Where the collection's values and keys begin.
     type Mark = (usize, usize);
 
-    fn word(&mut self, word: Word, _place: Range<usize>) {
-        self.values.push(match word {
-            Word::Null => Value::Null,
-            Word::True => Value::Boolean(true),
-            Word::False => Value::Boolean(false),
-        });
+    fn word(&mut self, word: Word, _place: Range<usize>) -> Option<()> {
+        self.values.push(word.into());
+        Some(())
     }
 
     fn number(&mut self, text: &'t str, _place: Range<usize>) -> Option<()> {
@@ -89,13 +97,15 @@ impl<'t, 'r, F: Fn(&'t str) -> Text<'r> + Copy> Build<'t> for Values<'r, F> {
 
     fn separator(&mut self, _at: usize) {}
 
-    fn end_object(&mut self, (values, keys): (usize, usize), _at: usize) {
+    fn end_object(&mut self, (values, keys): (usize, usize), _at: usize) -> Option<()> {
         let members: Vec<_> = self.keys.drain(keys..).zip(self.values.drain(values..)).collect();
         self.values.push(Value::map(members.into()));
+        Some(())
     }
 
-    fn end_array(&mut self, (values, _): (usize, usize), _at: usize) {
+    fn end_array(&mut self, (values, _): (usize, usize), _at: usize) -> Option<()> {
         let items = self.values.split_off(values);
         self.values.push(Value::json_list(items));
+        Some(())
     }
 }

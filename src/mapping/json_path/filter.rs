@@ -109,10 +109,10 @@ fn any<'r>(filters: &[Filter], wanted: bool, element: &Value<'r>, search: &mut S
 impl Operand {
     fn value<'r>(&self, element: &Value<'r>, search: &mut Search<'r>) -> Result<Option<Value<'r>>, PathError> {
         Ok(match self {
-            Self::Path(path) => path.search(element, search)?,
+            Self::Path(path) => path.search(element, search)?.map(Value::resolved),
             Self::Root(path) => {
                 let root = search.root.clone();
-                path.search(&root, search)?
+                path.search(&root, search)?.map(Value::resolved)
             }
             Self::Text(text) => Some(Value::text(text.clone())),
             Self::Number(number) => Some(Value::Double(*number)),
@@ -216,6 +216,7 @@ fn equal(a: &Value<'_>, b: &Value<'_>) -> bool {
         (a, Value::String(_)) if a.is_number() => number(a) == number(b),
         (a, b) if a.is_number() && b.is_number() => number(a) == number(b),
         (Value::List(_), Value::List(_)) | (Value::Map(_), Value::Map(_)) => a.to_json() == b.to_json(),
+        (Value::Branch(_), _) | (_, Value::Branch(_)) => equal(&a.clone().resolved(), &b.clone().resolved()),
         _ => false,
     }
 }

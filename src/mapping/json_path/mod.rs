@@ -131,6 +131,13 @@ impl<'r> Search<'r> {
                 (Step::Property(name), Value::Map(map)) => map.entries.borrow().named(name).cloned(),
                 (Step::Index(index), Value::List(list)) => element(&list.items.borrow(), *index),
                 (Step::Properties(names), Value::Map(map)) => Some(together(names, &map.entries.borrow())),
+                (Step::Property(name), Value::Branch(branch)) => branch.named(name),
+                (Step::Index(index), Value::Branch(branch)) if branch.is_list() => {
+                    usize::try_from(*index).ok().and_then(|at| branch.get(at))
+                }
+                (Step::Properties(names), Value::Branch(branch)) => {
+                    Some(Value::map(names.iter().filter_map(|name| Some((owned_key(name), branch.named(name)?))).collect()))
+                }
                 _ => None,
             };
             match next {
@@ -163,7 +170,7 @@ impl<'r> Search<'r> {
     /// Takes a step from a value. False: what the value is ends the whole search, because the steps so far were definite.
     fn expand(&mut self, value: &Value<'r>, step: &Step, place: Place, out: &mut Vec<Value<'r>>) -> Result<bool, PathError> {
         let before = out.len();
-        let goes_on = match (step, value) {
+        let goes_on = match (step, &value.clone().resolved()) {
             (Step::Property(name), Value::Map(map)) => {
                 let found = map.entries.borrow().named(name).cloned();
                 let goes_on = found.is_some() || place.leaf || !place.definite;
@@ -196,7 +203,7 @@ impl<'r> Search<'r> {
                 out.extend(map.entries.borrow().values().cloned());
                 true
             }
-            (Step::Filter(filter), _) => {
+            (Step::Filter(filter), value) => {
                 self.filter(value, filter, place, out)?;
                 true
             }
@@ -236,7 +243,7 @@ impl<'r> Search<'r> {
         let mut stack = vec![value.clone()];
         while let Some(value) = stack.pop() {
             self.visit(1)?;
-            match &value {
+            match &value.clone().resolved() {
                 Value::List(list) => stack.extend(list.items.borrow().iter().rev().cloned()),
                 Value::Map(map) => {
                     let children = stack.len();
@@ -272,8 +279,11 @@ fn properties<'r>(names: &[Box<str>], entries: &Entries<'r>, place: Place, out: 
 }
 
 fn together<'r>(names: &[Box<str>], entries: &Entries<'r>) -> Value<'r> {
-    let member = |name: &str| entries.named(name).map(|value| (Key::String(Text::from(name.to_owned())), value.clone()));
-    Value::map(names.iter().filter_map(|name| member(name)).collect())
+    Value::map(names.iter().filter_map(|name| Some((owned_key(name), entries.named(name)?.clone()))).collect())
+}
+
+fn owned_key<'r>(name: &str) -> Key<'r> {
+    Key::String(Text::from(name.to_owned()))
 }
 
 fn element<'r>(items: &[Value<'r>], index: i64) -> Option<Value<'r>> {
@@ -288,6 +298,7 @@ fn slice<'r>(items: &[Value<'r>], from: Option<i64>, to: Option<i64>) -> Vec<Val
 }
 
 fn apply<'r>(function: Function, value: &Value<'r>) -> Option<Value<'r>> {
+    let value = &value.clone().resolved();
     if let (Function::Length, Value::Map(map)) = (function, value) {
         return Some(Value::Integer(map.entries.borrow().len() as i64));
     }

@@ -2,6 +2,8 @@
 
 mod paths;
 mod scope;
+#[cfg(test)]
+mod tests;
 
 use bytes::Bytes;
 use indexmap::IndexMap;

@@ -9,11 +9,13 @@ pub(in crate::mapping) struct Paths {
     known: Vec<(Box<str>, JsonPath)>,
     /// Whether the payload is read in one place only, and there as a whole by `$input.json('$')`: then no values of it are needed.
     pub(in crate::mapping) whole_once: bool,
+    /// Whether the payload's collections may be changed, so that they must be the template's own.
+    pub(in crate::mapping) may_change: bool,
 }
 
 impl Paths {
     pub(super) fn of(template: &Template) -> Self {
-        let mut paths = Self::default();
+        let mut paths = Self { may_change: template.may_change_collections(), ..Self::default() };
         let mut places = 0;
         let mut whole = false;
         template.each_call(&mut |name, argument| {

@@ -1,5 +1,6 @@
 //! Properties, indexes and methods, by the names of Java's classes.
 
+mod branch;
 mod format;
 mod list;
 pub(super) mod map;
@@ -25,6 +26,8 @@ pub(super) type Result<'r> = std::result::Result<Option<Value<'r>>, String>;
 pub(super) fn property<'r>(value: &Value<'r>, name: &str) -> Option<Value<'r>> {
     match value {
         Value::Map(map) => map.entries.borrow().named(name).cloned(),
+        Value::Branch(branch) if branch.is_list() => (name == "empty").then(|| Value::Boolean(branch.is_empty())),
+        Value::Branch(branch) => branch.named(name),
         Value::Entry(entry) => map::entry_property(entry, name),
         Value::Round(round) => of_round(round, name),
         Value::String(text) if name == "empty" => Some(Value::Boolean(text.is_empty())),
@@ -64,23 +67,36 @@ pub(super) fn index<'r>(value: &Value<'r>, index: &Value<'r>) -> Result<'r> {
     match value {
         Value::List(list) if matches!(list.kind, ListKind::View | ListKind::Iterator) => Ok(None),
         Value::List(list) => {
-            let Value::Integer(index) = index else { return Ok(None) };
-            if i32::try_from(*index).is_err() {
-                return Ok(None);
-            }
             let items = list.items.borrow();
-            let from_start = if *index < 0 { *index + items.len() as i64 } else { *index };
-            let found = usize::try_from(from_start).ok().and_then(|index| items.get(index));
-            found.cloned().map(Some).ok_or_else(|| format!("index {index} is out of bounds: the list has {} elements", items.len()))
+            element(index, items.len(), |index| items.get(index).cloned())
         }
+        Value::Branch(branch) if branch.is_list() => element(index, branch.len(), |index| branch.get(index)),
+        Value::Branch(branch) => Ok(branch.named(&index.as_text()).filter(|_| matches!(index, Value::String(_) | Value::Null))),
         Value::Map(map) => Ok(map.entries.borrow().get(&Key::of(index)).cloned()),
         Value::Entry(_) | Value::Round(_) => Ok(property(value, &index.as_text())),
         _ => Ok(None),
     }
 }
 
+fn element<'r>(index: &Value<'r>, length: usize, get: impl FnOnce(usize) -> Option<Value<'r>>) -> Result<'r> {
+    let Value::Integer(index) = index else { return Ok(None) };
+    if i32::try_from(*index).is_err() {
+        return Ok(None);
+    }
+    let from_start = if *index < 0 { *index + length as i64 } else { *index };
+    let found = usize::try_from(from_start).ok().and_then(get);
+    found.map(Some).ok_or_else(|| format!("index {index} is out of bounds: the list has {length} elements"))
+}
+
 /// `$value.name(arguments)`.
 pub(super) fn call<'r>(value: &Value<'r>, name: &str, arguments: &[Value<'r>], watch: &Watch<'_>) -> Result<'r> {
+    let resolved: Vec<Value<'r>>;
+    let arguments = if arguments.iter().any(|argument| matches!(argument, Value::Branch(_))) {
+        resolved = arguments.iter().map(|argument| argument.clone().resolved()).collect();
+        &resolved
+    } else {
+        arguments
+    };
     let result = called(value, name, arguments, watch)?;
     // Velocity takes a method without parameters for one that fits any arguments, and Java refuses the call.
     if result.is_none() && !arguments.is_empty() && takes_nothing(value, name) {
@@ -93,6 +109,12 @@ fn called<'r>(value: &Value<'r>, name: &str, arguments: &[Value<'r>], watch: &Wa
     match value {
         Value::Entry(entry) => return map::call_entry(entry, name, arguments),
         Value::Round(round) => return Ok(call_round(round, name, arguments)),
+        Value::Branch(branch) => {
+            return match branch::call(branch, name, arguments) {
+                Some(result) => Ok(Some(result)),
+                None => called(&branch.to_value(), name, arguments, watch),
+            };
+        }
         Value::Null | Value::Block(_) | Value::Given(_) => return Ok(None),
         _ => {}
     }
@@ -116,6 +138,7 @@ fn takes_nothing(value: &Value<'_>, name: &str) -> bool {
     match (value, name) {
         (Value::Null | Value::Block(_) | Value::Given(_) | Value::Round(_), _) => false,
         (_, "toString" | "hashCode") => true,
+        (Value::Branch(branch), name) => takes_nothing(&branch.to_value(), name),
         (Value::String(_), "length" | "isEmpty" | "trim" | "toLowerCase" | "toUpperCase" | "intern" | "toCharArray" | "isBlank") => true,
         (Value::String(_), "strip" | "stripLeading" | "stripTrailing") => true,
         (Value::List(list), name) if list.kind == ListKind::Iterator => matches!(name, "next" | "hasNext"),
@@ -149,6 +172,7 @@ fn hash_code(value: &Value<'_>, depth: usize) -> Option<i32> {
     let folded = |bits: u64| (bits ^ (bits >> 32)) as u32 as i32;
     match value {
         _ if depth > DEPTH => None,
+        Value::Branch(branch) => hash_code(&branch.to_value(), depth),
         Value::Null => Some(0),
         Value::String(text) => Some(text.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()))),
         Value::Boolean(value) => Some(if *value { 1231 } else { 1237 }),

@@ -8,9 +8,6 @@ use crate::vtl::limits::{Clock, Limits};
 /// Steps between two looks at the clock: less than a millisecond of ordinary work.
 const LOOK: u64 = 4096;
 
-/// A limit that was reached, in words.
-pub(super) type Exceeded = String;
-
 /// What was spent, and what may be.
 pub(super) struct Budget<'s> {
     pub(super) limits: &'s Limits,
@@ -47,38 +44,41 @@ impl<'s> Budget<'s> {
         &self.watch
     }
 
+    /// Counts steps. False: a limit is reached, and [`Self::reason`] says which.
     #[inline]
-    pub(super) fn step(&mut self, count: u64) -> Result<(), Exceeded> {
+    pub(super) fn step(&mut self, count: u64) -> bool {
         self.steps += count;
-        if self.steps > self.look { self.look() } else { Ok(()) }
+        self.steps <= self.look || self.look()
     }
 
     #[cold]
-    fn look(&mut self) -> Result<(), Exceeded> {
-        self.look = self.steps + LOOK;
-        if self.steps > self.limits.steps {
-            return Err(format!("more than {} steps", self.limits.steps));
-        }
-        self.look = self.look.min(self.limits.steps);
-        if self.watch.is_over() { Err(self.late()) } else { Ok(()) }
+    fn look(&mut self) -> bool {
+        self.look = (self.steps + LOOK).min(self.limits.steps);
+        self.steps <= self.limits.steps && !self.watch.is_over()
     }
 
-    pub(super) fn late(&self) -> Exceeded {
-        format!("more than {} ms", self.limits.time.as_millis())
-    }
-
-    /// Counts what a value takes that has just been made.
-    pub(super) fn made(&mut self, bytes: usize, elements: usize) -> Result<(), Exceeded> {
-        if bytes > self.limits.string {
-            return Err(format!("a string of more than {} bytes", self.limits.string));
-        }
-        if elements > self.limits.elements {
-            return Err(format!("a list of more than {} elements", self.limits.elements));
-        }
+    /// Counts what a value takes that has just been made; false as for [`Self::step`].
+    #[inline]
+    pub(super) fn made(&mut self, bytes: usize, elements: usize) -> bool {
         self.memory = self.memory.saturating_add(bytes + elements * 16);
-        if self.memory > self.limits.memory {
-            return Err(format!("more than {} bytes of values", self.limits.memory));
+        bytes <= self.limits.string
+            && elements <= self.limits.elements
+            && self.memory <= self.limits.memory
+            && self.step((bytes / 64 + elements / 16) as u64)
+    }
+
+    /// The limit that was reached, by a value of this size if it was one.
+    pub(super) fn reason(&self, bytes: usize, elements: usize) -> String {
+        if bytes > self.limits.string {
+            format!("a string of more than {} bytes", self.limits.string)
+        } else if elements > self.limits.elements {
+            format!("a list of more than {} elements", self.limits.elements)
+        } else if self.memory > self.limits.memory {
+            format!("more than {} bytes of values", self.limits.memory)
+        } else if self.steps > self.limits.steps {
+            format!("more than {} steps", self.limits.steps)
+        } else {
+            format!("more than {} ms", self.limits.time.as_millis())
         }
-        self.step((bytes / 64 + elements / 16) as u64)
     }
 }

@@ -7,10 +7,38 @@ use super::evaluated::Piece;
 use super::flow::{End, Fault, Outcome, until_break};
 use super::{Frame, Loop, Rendering};
 use crate::vtl::ast::{Block, Call, Expression, Operator, Part, Reference, Slot};
+use crate::vtl::document::Branch;
 use crate::vtl::error::ErrorKind;
 use crate::vtl::map::Key;
 use crate::vtl::parse::{LOOP_SLOTS, evaluated};
 use crate::vtl::value::{Defined, List, ListKind, Value};
+
+/// What a loop runs over.
+enum Looped<'r> {
+    List(Rc<List<'r>>),
+    Branch(Branch<'r>),
+}
+
+impl<'r> Looped<'r> {
+    /// Elements that are nobody else's.
+    fn list(items: Vec<Value<'r>>) -> Self {
+        Self::List(Rc::new(List { items: RefCell::new(items), kind: ListKind::View }))
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::List(list) => list.items.borrow().len(),
+            Self::Branch(branch) => branch.len(),
+        }
+    }
+
+    fn get(&self, index: usize) -> Option<Value<'r>> {
+        match self {
+            Self::List(list) => list.items.borrow().get(index).cloned(),
+            Self::Branch(branch) => branch.get(index),
+        }
+    }
+}
 
 impl<'r> Rendering<'r, '_, '_> {
     pub(super) fn choose(&mut self, branches: &'r [(Expression, Block)], otherwise: Option<&'r Block>) -> Outcome {
@@ -37,7 +65,7 @@ impl<'r> Rendering<'r, '_, '_> {
             Expression::Binary(Operator::Or, sides) => self.condition(&sides.0)? || self.condition(&sides.1)?,
             // A calculation is no condition, and is not even made.
             Expression::Binary(operator, _) if operator.is_arithmetic() => false,
-            Expression::Binary(..) => matches!(self.value(expression)?, Some(Value::Boolean(true))),
+            Expression::Binary(operator, sides) => self.holds(*operator, &sides.0, &sides.1)?,
             _ => false,
         })
     }
@@ -45,21 +73,17 @@ impl<'r> Rendering<'r, '_, '_> {
     pub(super) fn foreach(&mut self, slot: Slot, list: &'r Expression, body: &'r Block) -> Outcome {
         let at = self.at;
         let list = match self.value(list)? {
-            Some(Value::List(list)) if list.kind == ListKind::Iterator => {
-                let items = list.items.take().into_iter().rev().collect();
-                Rc::new(List { items: RefCell::new(items), kind: ListKind::View })
-            }
-            Some(Value::List(list)) => list,
-            Some(Value::Map(map)) => {
-                Rc::new(List { items: RefCell::new(map.entries.borrow().values().cloned().collect()), kind: ListKind::View })
-            }
+            Some(Value::List(list)) if list.kind == ListKind::Iterator => Looped::list(list.items.take().into_iter().rev().collect()),
+            Some(Value::List(list)) => Looped::List(list),
+            Some(Value::Branch(branch)) => Looped::Branch(branch),
+            Some(Value::Map(map)) => Looped::list(map.entries.borrow().values().cloned().collect()),
             Some(Value::Given(object)) => match self.scope.call(object, "values", &[]) {
-                Ok(Some(Value::List(list))) => list,
+                Ok(Some(Value::List(list))) => Looped::List(list),
                 _ => return Ok(()),
             },
             _ => return Ok(()),
         };
-        let length = list.items.borrow().len();
+        let length = list.len();
         let rounds = self.budget.limits.rounds.map_or(length, |rounds| rounds.min(length));
         if self.trace.is_some() {
             self.tell(at, "#foreach", &format!("{rounds} rounds"));
@@ -84,16 +108,13 @@ impl<'r> Rendering<'r, '_, '_> {
         }
     }
 
-    fn rounds_of(&mut self, slot: Slot, list: &List<'r>, rounds: usize, body: &'r Block) -> Outcome {
+    fn rounds_of(&mut self, slot: Slot, list: &Looped<'r>, rounds: usize, body: &'r Block) -> Outcome {
         let at = self.at;
-        let length = list.items.borrow().len();
+        let length = list.len();
         for index in 0..rounds {
             // A round with an empty body costs time too.
             self.step(1)?;
-            let (now, item) = {
-                let items = list.items.borrow();
-                (items.len(), items.get(index).cloned())
-            };
+            let (now, item) = (list.len(), list.get(index));
             // Java's iterator is at its end wherever the list's length is its place, and sees a change only where it is not.
             if now == index {
                 return Ok(());

@@ -45,8 +45,8 @@ impl<'r> Rendering<'r, '_, '_> {
                 }
                 Value::map(map)
             }
-            Expression::Not(_) | Expression::Binary(Operator::And | Operator::Or, _) => Value::Boolean(self.condition(expression)?),
-            Expression::Binary(operator, sides) => return self.binary(*operator, &sides.0, &sides.1),
+            Expression::Binary(operator, sides) if operator.is_arithmetic() => return self.arithmetic(*operator, &sides.0, &sides.1),
+            Expression::Not(_) | Expression::Binary(..) => Value::Boolean(self.condition(expression)?),
         }))
     }
 
@@ -78,45 +78,43 @@ impl<'r> Rendering<'r, '_, '_> {
         Ok(Some(list))
     }
 
-    fn binary(&mut self, operator: Operator, left: &'r Expression, right: &'r Expression) -> Result<Option<Value<'r>>, Fault> {
+    fn arithmetic(&mut self, operator: Operator, left: &'r Expression, right: &'r Expression) -> Result<Option<Value<'r>>, Fault> {
+        let (Some(left), Some(right)) = (self.value(left)?, self.value(right)?) else { return Ok(None) };
+        if operator == Operator::Add && (matches!(left, Value::String(_)) || matches!(right, Value::String(_))) {
+            let mut text = left.to_text();
+            right.print(&mut text);
+            let text = Value::text(text);
+            self.made(&text)?;
+            return Ok(Some(text));
+        }
+        calculate(operator, &left, &right).map_err(|message| self.fault(ErrorKind::Runtime, message))
+    }
+
+    /// Whether a comparison holds.
+    pub(super) fn holds(&mut self, operator: Operator, left: &'r Expression, right: &'r Expression) -> Result<bool, Fault> {
         use std::cmp::Ordering::{Equal, Greater, Less};
         let left = self.value(left)?;
         let right = self.value(right)?;
-        let boolean = |value| Ok(Some(Value::Boolean(value)));
         let (left, right) = match (left, right) {
             (Some(left), Some(right)) => (left, right),
-            (left, right) => match operator {
-                Operator::Equal => return boolean(left.is_none() && right.is_none()),
-                Operator::NotEqual => return boolean(left.is_some() || right.is_some()),
-                Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual => return boolean(false),
-                _ => return Ok(None),
-            },
-        };
-        match operator {
-            Operator::Equal => boolean(self.equal(&left, &right)?),
-            Operator::NotEqual => boolean(!self.equal(&left, &right)?),
-            Operator::Less => boolean(compare(&left, &right) == Some(Less)),
-            Operator::LessOrEqual => boolean(matches!(compare(&left, &right), Some(Less | Equal))),
-            Operator::Greater => boolean(compare(&left, &right) == Some(Greater)),
-            Operator::GreaterOrEqual => boolean(matches!(compare(&left, &right), Some(Greater | Equal))),
-            Operator::Add if matches!(left, Value::String(_)) || matches!(right, Value::String(_)) => {
-                let mut text = left.to_text();
-                right.print(&mut text);
-                let text = Value::text(text);
-                self.made(&text)?;
-                Ok(Some(text))
+            (left, right) => {
+                let alike = left.is_none() && right.is_none();
+                return Ok(operator == Operator::Equal && alike || operator == Operator::NotEqual && !alike);
             }
-            _ => calculate(operator, &left, &right).map_err(|message| self.fault(ErrorKind::Runtime, message)),
-        }
+        };
+        Ok(match operator {
+            Operator::Equal => self.equal(&left, &right)?,
+            Operator::NotEqual => !self.equal(&left, &right)?,
+            Operator::Less => compare(&left, &right) == Some(Less),
+            Operator::LessOrEqual => matches!(compare(&left, &right), Some(Less | Equal)),
+            Operator::Greater => compare(&left, &right) == Some(Greater),
+            Operator::GreaterOrEqual => matches!(compare(&left, &right), Some(Greater | Equal)),
+            _ => false,
+        })
     }
 
     fn equal(&mut self, left: &Value<'r>, right: &Value<'r>) -> Result<bool, Fault> {
-        let size = |value: &Value<'r>| match value {
-            Value::List(list) => list.items.borrow().len(),
-            Value::Map(map) => map.entries.borrow().len(),
-            _ => 0,
-        };
-        self.step(size(left) + size(right))?;
+        self.step(left.count() + right.count())?;
         Ok(equal(left, right))
     }
 }

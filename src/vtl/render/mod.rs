@@ -77,6 +77,16 @@ impl Template {
     }
 }
 
+/// Appends a text or a whole number, and says how much that was in bytes.
+fn print_leaf(value: &Value<'_>, out: &mut String) -> Option<usize> {
+    if !matches!(value, Value::String(_) | Value::Integer(_)) {
+        return None;
+    }
+    let before = out.len();
+    value.print(out);
+    Some(out.len() - before)
+}
+
 /// One round of a loop.
 #[derive(Clone, Copy)]
 struct Loop {
@@ -123,23 +133,28 @@ impl<'r> Rendering<'r, '_, '_> {
         self.fault(ErrorKind::Limit, message)
     }
 
+    #[inline]
     fn step(&mut self, count: usize) -> Result<(), Fault> {
-        self.budget.step(count as u64).map_err(|message| self.exceeded(message))
+        if self.budget.step(count as u64) { Ok(()) } else { Err(self.spent(0, 0)) }
+    }
+
+    #[cold]
+    fn spent(&self, bytes: usize, elements: usize) -> Fault {
+        self.exceeded(self.budget.reason(bytes, elements))
     }
 
     /// Counts what a value takes that has just been made.
     fn made(&mut self, value: &Value<'r>) -> Result<(), Fault> {
         let (bytes, elements) = match value {
             Value::String(text) => (text.len(), 0),
-            Value::List(list) => (0, list.items.borrow().len()),
-            Value::Map(map) => (0, map.entries.borrow().len()),
+            Value::List(_) | Value::Map(_) | Value::Branch(_) => (0, value.count()),
             _ => return Ok(()),
         };
         self.made_so_much(bytes, elements)
     }
 
     fn made_so_much(&mut self, bytes: usize, elements: usize) -> Result<(), Fault> {
-        self.budget.made(bytes, elements).map_err(|message| self.exceeded(message))
+        if self.budget.made(bytes, elements) { Ok(()) } else { Err(self.spent(bytes, elements)) }
     }
 
     fn block(&mut self, block: &'r Block) -> Outcome {
@@ -199,30 +214,31 @@ impl<'r> Rendering<'r, '_, '_> {
         if !self.frames.is_empty() {
             return Ok(false);
         }
-        let Some(Some(Value::Map(map))) = self.variables.get(reference.root) else { return Ok(false) };
-        let printed = match map.entries.borrow().named(name) {
-            Some(Value::String(text)) => {
-                self.out.push_str(text);
-                text.len()
-            }
-            Some(Value::Integer(number)) => {
-                Value::Integer(*number).print(&mut self.out);
-                0
-            }
-            _ => return Ok(false),
+        let printed = match self.variables.get(reference.root) {
+            Some(Some(Value::Map(map))) => map.entries.borrow().named(name).and_then(|value| print_leaf(value, &mut self.out)),
+            Some(Some(Value::Branch(branch))) => branch.print_leaf(name, &mut self.out),
+            _ => None,
         };
+        let Some(printed) = printed else { return Ok(false) };
         self.step(1 + printed / 64)?;
         Ok(true)
     }
 
     /// A call at the end of a printed reference: its result need not become a value where the scope can print it.
     fn print_call(&mut self, reference: &'r Reference, before: &'r [Part], name: &'r str, arguments: &'r [Expression]) -> Outcome {
-        let Some(holder) = self.walk(reference, before)? else { return Ok(()) };
-        self.step(1)?;
-        let Value::Given(object) = holder else {
-            let value = self.invoke(&holder, name, arguments)?;
-            return self.print_value(reference, value);
+        let object = match self.variables.get(reference.root) {
+            Some(Some(Value::Given(object))) if before.is_empty() && self.frames.is_empty() => *object,
+            _ => {
+                let Some(holder) = self.walk(reference, before)? else { return Ok(()) };
+                let Value::Given(object) = holder else {
+                    self.step(1)?;
+                    let value = self.invoke(&holder, name, arguments)?;
+                    return self.print_value(reference, value);
+                };
+                object
+            }
         };
+        self.step(1)?;
         let length = self.out.len();
         let value = self.with_arguments(arguments, |rendering, arguments| {
             let printed = rendering.scope.print(object, name, arguments, &mut rendering.out);

@@ -1,0 +1,99 @@
+use proptest::prelude::*;
+
+use super::*;
+
+struct Nothing;
+
+impl<'r> Source<'r> for Nothing {
+    fn parameters(&self, _kind: Kind, _each: &mut dyn FnMut(&'r str, Text<'r>)) {}
+
+    fn context(&self, _name: &str) -> Option<Value<'r>> {
+        None
+    }
+
+    fn context_names(&self) -> Vec<&'r str> {
+        Vec::new()
+    }
+}
+
+/// What a template makes of a payload that is read where it lies, or else made into values.
+fn rendered(text: &str, body: &str, in_place: bool) -> Result<String, Error> {
+    let mut template = Template::parse(text)?;
+    assert!(!template.paths.may_change, "{text}");
+    template.paths.may_change = !in_place;
+    let (evaluated, overrides, stage_variables) = (Evaluated::default(), Overrides::default(), IndexMap::new());
+    let work = Work { body, source: &Nothing, stage_variables: &stage_variables, overrides: &overrides, evaluated: &evaluated };
+    work.render(&template, &Limits::default(), &crate::vtl::no_clock, None).map(|(text, _)| text)
+}
+
+const BODY: &str =
+    r#"{"a":[1,"x",null,{"b":"y\"z","c":[]},1.50,[[2]]],"b":{"a":{},"c":"d","n":12345678901234567890},"c":"\u00e9","d":[],"e":true}"#;
+
+#[test]
+fn nothing_tells_whether_a_payload_was_read_where_it_lies() {
+    for text in [
+        "$p $p.a $p.b $p.a[3] $p.a.get(3).c $p.a[-1][0] $p.b.n $p.c $p.zz $p.e",
+        "$p.a.size() $p.b.size() $p.a.isEmpty() $p.d.isEmpty() $p.d.empty $p.b.isEmpty()",
+        "$p.get('a') $p.get('zz') $p.get(1) $p['b'] $p[0] $p.a['x'] $p.a.contains('x') $p.a.contains(null) $p.a.contains($p.d)",
+        "$p.keySet() $p.values() $p.entrySet() $p.b.containsKey('c') $p.b.containsKey(1) $p.containsValue($p.b)",
+        "#foreach($e in $p.entrySet())$e.key=$e.value $e.getValue() #end#foreach($k in $p.keySet())$k #end",
+        "#foreach($v in $p)$v;#end#foreach($v in $p.a)$foreach.count:$v;#end#foreach($v in $p.d)never#end",
+        "#if($p.a == $p.a)1#end#if($p.d == $p.a[3].c)2#end#if($p.b.a == {})3#end#if($p.b == $p.b.clone())4#end#if($p.a)5#end",
+        "$p.a.equals($p.a) $p.b.equals({}) $p.hashCode() $p.a.indexOf('x') $p.a.subList(0, 2) $p.a.toString() $p.a.toJSONString()",
+        "$input.json('$') $input.json('$.a') $input.json('$.b.c') $input.path('$.a[?(@.b)]') $input.path('$..c') $input.json('$..*')",
+        "$input.path('$.a.length()') $input.path('$.b.keys()') $input.json(\"$['b']['a','c']\") $input.path('$.a[0,2]') $input.path('$.a[-2:]')",
+        "#set($l = [$p.a, $p.b])$l $l.get(0).get(3).b #set($m = {'k': $p.b})$m.k.c $m $m.k.a.size()",
+        "$util.escapeJavaScript($p.a[3].b) $util.escapeJavaScript($p) $util.parseJson($p.b.c) $util.urlEncode($p.a)",
+        "#macro(m $x)$x $x.c#end#m($p.b)#m($p.a[3])",
+    ] {
+        let text = format!("#set($p = $input.path('$')){text}");
+        let (here, there) = (rendered(&text, BODY, true).unwrap(), rendered(&text, BODY, false).unwrap());
+        assert_eq!(here, there, "{text}");
+    }
+    for text in ["$p.a.size(1)", "$p.a[99]", "$p.a.get(9)", "$p.b.keySet(1)"] {
+        let text = format!("#set($p = $input.path('$')){text}");
+        assert_eq!(rendered(&text, BODY, true).unwrap_err(), rendered(&text, BODY, false).unwrap_err(), "{text}");
+    }
+}
+
+fn json() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        Just("null".to_owned()),
+        Just("true".to_owned()),
+        "-?[0-9]{1,3}",
+        "[1-9]\\.[0-9]{1,20}",
+        "\"([ab/'é]|\\\\n|\\\\\"|\\\\u00e9){0,4}\"",
+    ];
+    leaf.prop_recursive(4, 40, 5, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(|items| format!("[{}]", items.join(", "))),
+            prop::collection::vec(("[abc]|\\\\u0061", inner), 0..4).prop_map(|members| {
+                let members: Vec<_> = members.iter().map(|(key, value)| format!("\"{key}\":{value}")).collect();
+                format!("{{{}}}", members.join(","))
+            }),
+        ]
+    })
+}
+
+fn reference() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        "\\.[abc]",
+        "\\[(-?[0-2]|'a')\\]",
+        "\\.(size|isEmpty|keySet|values|entrySet|hashCode|toString|iterator|clone)\\(\\)",
+        "\\.(get|contains|containsKey|equals|indexOf|containsValue)\\((0|1|'a'|\\$p|\\$p\\.a|null)\\)",
+    ];
+    prop::collection::vec(part, 0..4).prop_map(|parts| format!("$p{}", parts.concat()))
+}
+
+proptest! {
+    #[test]
+    fn no_payload_tells_it_either(
+        body in json(),
+        left in reference(),
+        right in reference(),
+        path in "\\$(\\.[abc*]|\\.\\.[abc]|\\[[0-2*]\\]|\\[0,1\\]|\\[-1:\\]|\\[\\?\\(@\\.a\\)\\]){0,3}(\\.length\\(\\))?",
+    ) {
+        let text = format!("#set($p = $input.path('{path}')){left}|{right}#if({left} == {right})same#end#foreach($x in {left})$x;$x.a#end$input.json('{path}')");
+        prop_assert_eq!(rendered(&text, &body, true), rendered(&text, &body, false), "{}", text);
+    }
+}
