@@ -5,7 +5,7 @@
 use std::io::{BufRead, BufReader, Read, Result, Write};
 use std::net::TcpStream;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const ROOT: &str = "/2018-06-01/runtime";
 
@@ -208,6 +208,14 @@ fn main() -> Result<()> {
                 body(&format!("{} {}", variable("AWS_LAMBDA_FUNCTION_VERSION"), std::fs::read_to_string("data").unwrap_or_default()))
             }
             () if asks("context") => body(field(&next.fields, "lambda-runtime-client-context").unwrap_or_default()),
+            () if asks("remaining") => {
+                let deadline: u128 = field(&next.fields, "lambda-runtime-deadline-ms").and_then(|ms| ms.parse().ok()).unwrap_or(0);
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(std::io::Error::other)?.as_millis();
+                let (file, made) = (format!("{}.remaining", variable("GO")), format!("{}.making", variable("GO")));
+                std::fs::write(&made, deadline.saturating_sub(now).to_string())?;
+                std::fs::rename(made, file)?;
+                body("written")
+            }
             () if asks("pid") => body(&std::process::id().to_string()),
             () => body(&calls.to_string()),
         };

@@ -16,21 +16,13 @@ import sys
 import tempfile
 import time
 
+from ports import free_ports
+
 ROUNDS = 5
 SIZES = (0, 1 << 10, 16 << 10, 1 << 20)
 CONNECTIONS = 4
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function"
 URI = "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/%s/invocations"
-
-
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def message(reader):
@@ -151,6 +143,7 @@ def main():
         gateway.terminate()
         gateway.wait(10)
         serving.kill()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 main()

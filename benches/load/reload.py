@@ -23,15 +23,9 @@ import threading
 import time
 import urllib.request
 
+from ports import free_ports
+
 HERE = pathlib.Path(__file__).parent
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 class Origin(threading.Thread):

@@ -95,13 +95,13 @@ impl Incoming {
         let Some(first) = self.next(input, stream).await? else { return Ok(Some(Bytes::new())) };
         let Some(second) = self.next(input, stream).await? else { return Ok(Some(first).filter(|content| content.len() <= limit)) };
         let mut gathered = Gathered::default();
-        gathered.append(&first);
+        gathered.append(first);
         let mut piece = Some(second);
         while let Some(bytes) = piece {
             if gathered.length + bytes.len() > limit {
                 return Ok(None);
             }
-            gathered.append(&bytes);
+            gathered.append(bytes);
             piece = self.next(input, stream).await?;
         }
         Ok(Some(gathered.into_whole()))
@@ -109,36 +109,38 @@ impl Incoming {
 }
 
 /// Content whose length nobody announced. One buffer that grows would hold its old copy beside its new one at every step, and pieces as small as
-/// the sender likes cost more than what is in them; so pieces are put together in segments, and these once, at the end.
+/// the sender likes cost more than what is in them; so small pieces are put together in segments, large ones stay where they were read, and
+/// all of them are copied once, at the end.
 #[derive(Debug, Default)]
 struct Gathered {
-    segments: Vec<BytesMut>,
+    segments: Vec<Bytes>,
+    /// The small pieces behind the last segment.
+    small: BytesMut,
     length: usize,
 }
 
-/// Of one segment, in bytes.
+/// Of a segment of small pieces, in bytes.
 const SEGMENT: usize = 256 << 10;
+/// From here on a piece is a segment of its own, in bytes.
+const LARGE: usize = 4 << 10;
 
 impl Gathered {
-    fn append(&mut self, mut piece: &[u8]) {
+    fn append(&mut self, piece: Bytes) {
         self.length += piece.len();
-        while !piece.is_empty() {
-            if self.segments.last().is_none_or(|last| last.len() == SEGMENT) {
-                self.segments.push(BytesMut::new());
-            }
-            let Some(last) = self.segments.last_mut() else { return };
-            let (here, rest) = piece.split_at(piece.len().min(SEGMENT - last.len()));
-            last.extend_from_slice(here);
-            piece = rest;
+        let is_large = piece.len() >= LARGE;
+        if !self.small.is_empty() && (is_large || self.small.len() + piece.len() > SEGMENT) {
+            self.segments.push(self.small.split().freeze());
         }
+        if is_large { self.segments.push(piece) } else { self.small.extend_from_slice(&piece) }
     }
 
-    fn into_whole(mut self) -> Bytes {
-        if self.segments.len() == 1 {
-            return self.segments.pop().unwrap_or_default().freeze();
+    fn into_whole(self) -> Bytes {
+        if self.segments.is_empty() {
+            return self.small.freeze();
         }
         let mut whole = BytesMut::with_capacity(self.length);
         self.segments.iter().for_each(|segment| whole.extend_from_slice(segment));
+        whole.extend_from_slice(&self.small);
         whole.freeze()
     }
 }
@@ -166,6 +168,24 @@ mod tests {
             let announced = Incoming::length(length as u64).whole(&mut BytesMut::new(), &mut &sent[..], usize::MAX).await.unwrap();
             assert!(announced.unwrap() == sent, "{length}");
         }
+    }
+
+    #[test]
+    fn pieces_of_any_size_are_put_together_in_order() {
+        let sizes = [1, LARGE, 3, 3, LARGE - 1, LARGE + 1, SEGMENT, 2, SEGMENT - 1];
+        for repeats in [1, 100] {
+            let pieces = sizes.iter().cycle().take(sizes.len() * repeats).enumerate();
+            let (mut gathered, mut sent) = (Gathered::default(), Vec::new());
+            for (index, size) in pieces {
+                let piece = vec![index as u8; *size];
+                sent.extend_from_slice(&piece);
+                gathered.append(piece.into());
+            }
+            assert!(gathered.into_whole() == sent);
+        }
+        let mut small = Gathered::default();
+        (0..SEGMENT).for_each(|_| small.append(Bytes::from_static(b"ab")));
+        assert_eq!((small.segments.len(), small.into_whole().len()), (1, 2 * SEGMENT));
     }
 
     #[tokio::test]

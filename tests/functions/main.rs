@@ -27,10 +27,14 @@ use support::gateway::{Files, Gateway};
 /// What names the function `f`: at once, streamed, in a hurry, asynchronously, and behind itself as an authorizer.
 const DEFINITION: &str = include_str!("api.yaml");
 
-/// Where cargo puts examples beside tests.
+/// Where cargo puts examples beside tests. It builds them with all tests, but not with one of them alone.
 fn compiled() -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    test.parent().unwrap().parent().unwrap().join("examples/misbehaving")
+    let example = test.parent().unwrap().parent().unwrap().join("examples/misbehaving");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/misbehaving.rs");
+    let made = |file: &std::path::Path| std::fs::metadata(file).and_then(|file| file.modified()).ok();
+    assert!(made(&example) >= made(source.as_ref()), "{} is missing or old: `cargo build --examples` makes it", example.display());
+    example
 }
 
 /// A gateway with these functions, `f` of which answers at `/prod/{what}`, and streams at `/prod/streamed/{what}`.
@@ -109,6 +113,30 @@ fn an_asynchronous_call_is_not_waited_for() {
     assert_eq!((answer.status, answer.text().as_str()), (200, ""), "the function still waits");
     until("the function has begun", || go.with_extension("begun").exists());
     std::fs::write(&go, "").unwrap();
+}
+
+#[test]
+fn an_event_that_waited_for_its_function_has_the_whole_time() {
+    let code = Files::new();
+    let go = code.0.join("go");
+    let more = format!(", reservedConcurrentExecutions: 1, environment: {{variables: {{GO: \"{}\"}}}}", go.display());
+    let gateway = start(&one(&more).replace("timeout: 1", "timeout: 30"), &code);
+    std::thread::scope(|scope| {
+        let busy = scope.spawn(|| gateway.get("/prod/streamed/stream").status);
+        until("the only process is busy", || go.with_extension("begun").exists());
+        let sent = Instant::now();
+        let event = [("X-Amz-Invocation-Type", "Event")];
+        assert_eq!(invoke_with(&gateway, "f", &json!({"path": "/remaining"}), &event).status, 202);
+        // It is refused at once and a second later; the third try comes two seconds after that.
+        std::thread::sleep(Duration::from_millis(1500).saturating_sub(sent.elapsed()));
+        std::fs::write(&go, "").unwrap();
+        assert_eq!(busy.join().unwrap(), 201);
+        let remaining = go.with_extension("remaining");
+        until("the event has come", || remaining.exists());
+        assert!(sent.elapsed() > Duration::from_millis(2500), "it came with a later try");
+        let remaining: u64 = std::fs::read_to_string(remaining).unwrap().parse().unwrap();
+        assert!((28_500..=30_000).contains(&remaining), "{remaining} ms of 30 s are left");
+    });
 }
 
 #[test]

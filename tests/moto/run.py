@@ -98,10 +98,14 @@ class Services:
         self.functions.create_function(FunctionName="orders", Runtime="python3.12", Role=role, Handler="app.handler",
                                        Code={"ZipFile": package()})
         # No containers: what the function returns is set instead.
-        assert ask(port, "POST", "/moto-api/config", json.dumps({"lambda": {"use_docker": False}}))[0] in (200, 201)
+        self.use_containers(False)
         result = json.dumps({"statusCode": 203, "headers": {"X-Own": "yes"}, "body": "returned"})
         done = ask(port, "POST", "/moto-api/static/lambda-simple/response", json.dumps({"results": [result]}))
         assert done[0] in (200, 201), done
+
+    def use_containers(self, use):
+        """Without them, moto answers for functions that it does not have, too."""
+        assert ask(self.port, "POST", "/moto-api/config", json.dumps({"lambda": {"use_docker": use}}))[0] in (200, 201)
 
     def messages(self, queue):
         found = self.queues.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages", [])
@@ -119,7 +123,7 @@ class Services:
         return self.machines.describe_execution(executionArn=f"arn:aws:states:{REGION}:{ACCOUNT}:execution:orders:{name}")
 
 
-def checks(gateway, services):
+def checks(gateway, services, said):
     """Each with its name: what is found and what should be."""
     json_type = {"Content-Type": "application/json"}
     prod = lambda method, path, body=None, **headers: ask(gateway, method, "/prod" + path, body, {**json_type, **headers})
@@ -155,7 +159,9 @@ def checks(gateway, services):
     yield "it has stopped", (stopped["status"], stopped.get("cause", "by test")), ("ABORTED", "by test")
 
     yield "a function", prod("POST", "/function", "{}"), (203, b"returned")
+    services.use_containers(True)
     yield "a function that is missing", prod("POST", "/function/missing", "{}")[0], 502
+    yield "what is said of it", "(ResourceNotFoundException)" in said.read_text(), True
 
 
 def main():
@@ -163,28 +169,30 @@ def main():
     moto_port, port, admin_port = free_ports(3)
     keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
     os.environ.update(keys)
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="headgate-moto-"))
-    log = open(folder / "log", "wb")
-    with running([sys.executable, "-m", "moto.server", "-p", str(moto_port)], stdout=log, stderr=log) as moto:
-        wait_for("moto", moto_port, "/moto-api/data.json", moto)
-        services = Services(moto_port)
-        variables = {"table": "orders", "queue": services.queue, "topic": services.topic, "machine": "orders", "function": "orders"}
-        config = {
-            "listeners": [{"address": f"127.0.0.1:{port}"}],
-            "admin": {"address": f"127.0.0.1:{admin_port}"},
-            "aws": {"assumeRoles": True, "region": REGION},
-            "apis": [{"id": "orders", "definition": str(HERE / "definition.yaml"),
-                      "stages": [{"stageName": "prod", "variables": variables}]}],
-        }
-        (folder / "gateway.yaml").write_text(json.dumps(config))
-        # One variable is all that the SDK's users set.
-        environment = {**os.environ, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{moto_port}"}
-        with running([str(binary), "run", "--config", "gateway.yaml"], cwd=folder, env=environment) as gateway:
-            wait_for("headgate", admin_port, "/readyz", gateway)
-            failed = 0
-            for name, found, expected in checks(port, services):
-                failed += found != expected
-                print(f"{'ok    ' if found == expected else 'FAILED'}  {name}" + ("" if found == expected else f": {found!r}, not {expected!r}"))
+    with tempfile.TemporaryDirectory(prefix="headgate-moto-", ignore_cleanup_errors=True) as name:
+        folder = pathlib.Path(name)
+        log = open(folder / "log", "wb")
+        with running([sys.executable, "-m", "moto.server", "-p", str(moto_port)], stdout=log, stderr=log) as moto:
+            wait_for("moto", moto_port, "/moto-api/data.json", moto)
+            services = Services(moto_port)
+            variables = {"table": "orders", "queue": services.queue, "topic": services.topic, "machine": "orders", "function": "orders"}
+            config = {
+                "listeners": [{"address": f"127.0.0.1:{port}"}],
+                "admin": {"address": f"127.0.0.1:{admin_port}"},
+                "aws": {"assumeRoles": True, "region": REGION},
+                "apis": [{"id": "orders", "definition": str(HERE / "definition.yaml"),
+                          "stages": [{"stageName": "prod", "variables": variables}]}],
+            }
+            (folder / "gateway.yaml").write_text(json.dumps(config))
+            # One variable is all that the SDK's users set.
+            environment = {**os.environ, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{moto_port}"}
+            said = open(folder / "said", "w+b")
+            with running([str(binary), "run", "--config", "gateway.yaml"], cwd=folder, env=environment, stdout=said, stderr=said) as gateway:
+                wait_for("headgate", admin_port, "/readyz", gateway)
+                failed = 0
+                for name, found, expected in checks(port, services, folder / "said"):
+                    failed += found != expected
+                    print(f"{'ok    ' if found == expected else 'FAILED'}  {name}" + ("" if found == expected else f": {found!r}, not {expected!r}"))
     print(f"{failed} failed" if failed else "all as it should be")
     sys.exit(1 if failed else 0)
 

@@ -113,6 +113,12 @@ impl Quoted<'_> {
     }
 }
 
+/// What stands between the quotes of a JSON string, with its escapes resolved; nothing where one of them is none.
+#[must_use]
+pub fn unescaped(text: &str) -> Option<String> {
+    Quoted { text, form: Form::Unusual }.unescaped()
+}
+
 fn hex(rest: &mut &str) -> Option<u16> {
     let code = u16::from_str_radix(rest.get(..4)?, 16).ok()?;
     *rest = rest.get(4..)?;

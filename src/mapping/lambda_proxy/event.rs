@@ -56,8 +56,7 @@ pub fn payload_1(event: &Event<'_>) -> Vec<u8> {
     request_members(event, &mut out);
     match event.payload {
         Payload { content: [], .. } => out.member("body", &Value::Null),
-        Payload { content, is_binary: true } => out.member("body", &STANDARD.encode(content)),
-        Payload { content, .. } => out.text("body", &String::from_utf8_lossy(content)),
+        payload => out.body(payload),
     }
     out.member("isBase64Encoded", &(event.payload.is_binary && !event.payload.content.is_empty()));
     out.finish()
@@ -174,11 +173,7 @@ pub fn payload_2(event: &Event<'_>) -> Vec<u8> {
     out.member("version", "2.0");
     request_members_2(event, &mut out);
     if !event.payload.content.is_empty() {
-        if event.payload.is_binary {
-            out.member("body", &STANDARD.encode(event.payload.content));
-        } else {
-            out.text("body", &String::from_utf8_lossy(event.payload.content));
-        }
+        out.body(event.payload);
     }
     out.member("isBase64Encoded", &(event.payload.is_binary && !event.payload.content.is_empty()));
     out.finish()
@@ -303,6 +298,24 @@ impl Writer {
         self.value(value);
     }
 
+    /// Content, copied once.
+    fn body(&mut self, payload: Payload<'_>) {
+        if !payload.is_binary {
+            return self.text("body", &String::from_utf8_lossy(payload.content));
+        }
+        self.name("body");
+        self.out.push(b'"');
+        let start = self.out.len();
+        // A length that does not fit into memory is none that content has.
+        let length = base64::encoded_len(payload.content.len(), true).unwrap_or_default();
+        self.out.resize(start + length, 0);
+        if let Some(place) = self.out.get_mut(start..) {
+            // The place is as long as what is written.
+            let _ = STANDARD.encode_slice(payload.content, place);
+        }
+        self.out.push(b'"');
+    }
+
     /// A text that may be long: what stands for itself goes over in runs.
     fn text(&mut self, name: &str, text: &str) {
         self.name(name);
@@ -360,6 +373,16 @@ impl Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn binary_content_is_written_as_the_library_writes_it() {
+        for length in 0..70 {
+            let content: Vec<u8> = (0..length).map(|at: u8| at.wrapping_mul(37)).collect();
+            let mut out = Writer::new(0);
+            out.body(Payload { content: &content, is_binary: true });
+            assert_eq!(String::from_utf8(out.finish()).unwrap(), serde_json::json!({ "body": STANDARD.encode(&content) }).to_string());
+        }
+    }
 
     #[test]
     fn long_texts_are_written_as_the_library_writes_them() {

@@ -3,28 +3,46 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use bytes::Bytes;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
-/// The members of payload format 1.0; there are no others.
+use crate::mapping::json;
+
+/// The members of a result; null is said where it is there.
 #[derive(Debug, Default)]
 pub(super) struct Members<'r> {
     pub(super) status_code: Option<Value>,
     pub(super) headers: Option<Value>,
     pub(super) multi_value_headers: Option<Value>,
-    pub(super) body: Body<'r>,
+    /// Payload format 2.0 has it, and 1.0 does not.
+    pub(super) cookies: Option<Value>,
+    /// As it is written.
+    pub(super) body: Option<&'r RawValue>,
     pub(super) is_base64: Option<Value>,
+    /// The first member that neither format has.
+    pub(super) unknown: Option<String>,
 }
 
-/// `body`.
-#[derive(Debug, Default)]
-pub(super) enum Body<'r> {
-    /// Null, or not there.
-    #[default]
-    None,
-    Text(Cow<'r, str>),
-    /// No string.
-    Other,
+/// A text that stands in a payload as JSON: a part of the payload where nothing in it is escaped, else copied once. Nothing where it is no text.
+pub(super) fn text(json: &str, payload: &Bytes) -> Option<Bytes> {
+    let inside = json.strip_prefix('"')?.strip_suffix('"')?;
+    if memchr::memchr(b'\\', inside.as_bytes()).is_some() {
+        json::unescaped(inside).map(Bytes::from)
+    } else {
+        Some(payload.slice_ref(inside.as_bytes()))
+    }
+}
+
+impl Members<'_> {
+    /// The content; nothing where it is no text.
+    pub(super) fn content(&self, payload: &Bytes) -> Option<Bytes> {
+        match self.body.map(RawValue::get) {
+            None | Some("null") => Some(Bytes::new()),
+            Some(body) => text(body, payload),
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Members<'de> {
@@ -41,16 +59,15 @@ impl<'de> Deserialize<'de> for Members<'de> {
                 let mut members = Members::default();
                 while let Some(name) = map.next_key::<Cow<'de, str>>()? {
                     match &*name {
-                        "statusCode" => members.status_code = map.next_value()?,
-                        "headers" => members.headers = map.next_value()?,
-                        "multiValueHeaders" => members.multi_value_headers = map.next_value()?,
-                        "body" => members.body = map.next_value()?,
-                        "isBase64Encoded" => members.is_base64 = map.next_value()?,
+                        "statusCode" => members.status_code = Some(map.next_value()?),
+                        "headers" => members.headers = Some(map.next_value()?),
+                        "multiValueHeaders" => members.multi_value_headers = Some(map.next_value()?),
+                        "cookies" => members.cookies = Some(map.next_value()?),
+                        "body" => members.body = Some(map.next_value()?),
+                        "isBase64Encoded" => members.is_base64 = Some(map.next_value()?),
                         other => {
-                            return Err(A::Error::custom(format_args!(
-                                "the key `{}` is not known",
-                                other.chars().take(80).collect::<String>()
-                            )));
+                            members.unknown.get_or_insert_with(|| other.chars().take(80).collect());
+                            map.next_value::<serde::de::IgnoredAny>()?;
                         }
                     }
                 }
@@ -58,57 +75,5 @@ impl<'de> Deserialize<'de> for Members<'de> {
             }
         }
         deserializer.deserialize_map(Read)
-    }
-}
-
-impl<'de> Deserialize<'de> for Body<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read;
-        impl<'de> Visitor<'de> for Read {
-            type Value = Body<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a body")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Body::Text(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Body::Text(Cow::Owned(text.to_owned())))
-            }
-
-            fn visit_unit<E>(self) -> Result<Self::Value, E> {
-                Ok(Body::None)
-            }
-
-            fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-                Ok(Body::Other)
-            }
-
-            fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-                Ok(Body::Other)
-            }
-
-            fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-                Ok(Body::Other)
-            }
-
-            fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-                Ok(Body::Other)
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                while seq.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Body::Other)
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Body::Other)
-            }
-        }
-        deserializer.deserialize_any(Read)
     }
 }

@@ -1,13 +1,12 @@
 //! What a proxied function returns, by the rules recorded from the service.
 
-use std::borrow::Cow;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::members::{Body, Members};
+use super::members::{Members, text};
 use crate::exchange::{Failure, FieldName, Fields, ResponseType};
 
 /// A result that is well formed.
@@ -37,16 +36,11 @@ pub(super) fn malformed(why: &str) -> Failure {
 /// 502 where it is malformed.
 pub fn result_1(payload: &Bytes) -> Result<ProxyResult, Failure> {
     let members: Members<'_> = serde_json::from_slice(payload).map_err(|error| malformed(&error.to_string()))?;
-    let body = match members.body {
-        Body::None => Bytes::new(),
-        // What needs no unescaping is a part of what came, and not copied.
-        Body::Text(Cow::Borrowed(text)) => payload.slice_ref(text.as_bytes()),
-        Body::Text(Cow::Owned(text)) => text.into(),
-        Body::Other => return Err(malformed("the body is no string")),
-    };
-    let fields = fields_of(members.multi_value_headers.as_ref(), members.headers.as_ref())?;
-    let status = status(members.status_code.as_ref())?;
-    Ok(ProxyResult { status, fields, is_base64: is_base64(members.is_base64.as_ref())?, body })
+    let unknown = members.unknown.as_deref().or_else(|| members.cookies.as_ref().map(|_| "cookies"));
+    if let Some(unknown) = unknown {
+        return Err(malformed(&format!("the key `{unknown}` is not known")));
+    }
+    result(&members, payload)
 }
 
 /// Reads a result of payload format 2.0: anything without `statusCode` is the content itself.
@@ -55,26 +49,28 @@ pub fn result_1(payload: &Bytes) -> Result<ProxyResult, Failure> {
 /// 500 where it is malformed.
 pub fn result_2(payload: &Bytes) -> Result<ProxyResult, Failure> {
     let failed = |failure: Failure| Failure { status: Some(500), ..failure };
-    let value: Value = serde_json::from_slice(payload).map_err(|error| failed(malformed(&format!("no JSON: {error}"))))?;
-    let mut members = match value {
-        Value::Object(members) if members.contains_key("statusCode") => members,
-        other => {
-            let mut fields = Fields::default();
-            fields.append_text(FieldName::from_static("content-type"), "application/json");
-            let body = match other {
-                Value::String(text) => text.into(),
-                _ => payload.clone(),
-            };
-            return Ok(ProxyResult { status: 200, fields, body, is_base64: false });
-        }
-    };
-    let mut fields = fields_1(&members).map_err(failed)?;
-    for cookie in members.get("cookies").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
-        fields.append_text(FieldName::from_static("set-cookie"), cookie);
+    let no_json = |error: serde_json::Error| failed(malformed(&format!("no JSON: {error}")));
+    let whole: &RawValue = serde_json::from_slice(payload).map_err(no_json)?;
+    let members: Members<'_> =
+        if whole.get().starts_with('{') { serde_json::from_str(whole.get()).map_err(no_json)? } else { Members::default() };
+    if members.status_code.is_none() {
+        let mut fields = Fields::default();
+        fields.append_text(FieldName::from_static("content-type"), "application/json");
+        let body = text(whole.get(), payload).unwrap_or_else(|| payload.clone());
+        return Ok(ProxyResult { status: 200, fields, body, is_base64: false });
     }
-    let status = status(members.get("statusCode")).map_err(failed)?;
-    let is_base64 = is_base64(members.get("isBase64Encoded")).map_err(failed)?;
-    Ok(ProxyResult { status, fields, is_base64, body: body(&mut members).map_err(failed)? })
+    let mut result = result(&members, payload).map_err(failed)?;
+    for cookie in members.cookies.as_ref().and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+        result.fields.append_text(FieldName::from_static("set-cookie"), cookie);
+    }
+    Ok(result)
+}
+
+fn result(members: &Members<'_>, payload: &Bytes) -> Result<ProxyResult, Failure> {
+    let body = members.content(payload).ok_or_else(|| malformed("the body is no string"))?;
+    let fields = fields_of(members.multi_value_headers.as_ref(), members.headers.as_ref())?;
+    let status = status(members.status_code.as_ref())?;
+    Ok(ProxyResult { status, fields, is_base64: is_base64(members.is_base64.as_ref())?, body })
 }
 
 impl ProxyResult {
@@ -108,14 +104,6 @@ fn is_base64(value: Option<&Value>) -> Result<bool, Failure> {
         Some(Value::Bool(value)) => Ok(*value),
         Some(Value::String(text)) if text == "true" || text == "false" => Ok(text == "true"),
         Some(_) => Err(malformed("`isBase64Encoded` is no boolean")),
-    }
-}
-
-fn body(members: &mut Map<String, Value>) -> Result<Bytes, Failure> {
-    match members.remove("body") {
-        None | Some(Value::Null) => Ok(Bytes::new()),
-        Some(Value::String(text)) => Ok(text.into()),
-        Some(_) => Err(malformed("the body is no string")),
     }
 }
 
@@ -209,6 +197,9 @@ mod tests {
             r#"{"statusCode":"test"}"#,
             r#"{"statusCode":99}"#,
             r#"{"other":1}"#,
+            r#"{"cookies":[]}"#,
+            r#"{"body":"a\q"}"#,
+            "{\"body\":\"a\nb\"}",
             r#"{"body":{}}"#,
             r#"{"multiValueHeaders":{"x":"y"}}"#,
             r#"{"headers":{"x":[]}}"#,
@@ -222,7 +213,14 @@ mod tests {
         let payload = Bytes::from_static(br#"{"statusCode":200,"body":"plain text"}"#);
         let body = super::result_1(&payload).unwrap().body;
         assert!(payload.as_ptr_range().contains(&body.as_ptr()));
+        let payload = Bytes::from_static(br#"{"statusCode":200,"other":[1],"body":"plain text"}"#);
+        assert!(payload.as_ptr_range().contains(&super::result_2(&payload).unwrap().body.as_ptr()));
+        let payload = Bytes::from_static(br#" "plain text""#);
+        assert!(payload.as_ptr_range().contains(&super::result_2(&payload).unwrap().body.as_ptr()));
         assert_eq!(&*result_1(b"{\"body\":\"a\\nb\"}").unwrap().body, b"a\nb");
+        assert_eq!(result_1(br#"{"body":"\u00e9\ud83d\ude00\/\"\\\b"}"#).unwrap().body, "é😀/\"\\\u{8}");
+        // Half a pair stands for no character, and JavaScript writes it nevertheless.
+        assert_eq!(result_1(br#"{"body":"\ud800x"}"#).unwrap().body, "\u{fffd}x");
         assert_eq!(result_1(br#"{"body":1,"body":"last"}"#).unwrap().body, "last");
     }
 
@@ -253,7 +251,12 @@ mod tests {
         assert_eq!(&*result_2(b"\"text\"").unwrap().body, b"text");
         let result = result_2(br#"{"statusCode":201,"cookies":["a=1","b=2"]}"#).unwrap();
         assert_eq!(lines(&result), ["set-cookie: a=1", "set-cookie: b=2"]);
-        assert_eq!(result_2(b"nonsense").unwrap_err().status(), 500);
+        assert_eq!(&*result_2(b" [1, 2]").unwrap().body, b" [1, 2]");
+        assert_eq!(&*result_2(br#""a\"b""#).unwrap().body, b"a\"b");
+        assert_eq!(result_2(br#"{"statusCode":null,"body":null}"#).unwrap().body, "");
+        for payload in ["nonsense", "", "{", r#"{"statusCode":200,"body":1}"#, r#"{"statusCode":200} 1"#] {
+            assert_eq!(result_2(payload.as_bytes()).unwrap_err().status(), 500, "{payload}");
+        }
     }
 
     #[test]
