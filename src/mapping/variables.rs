@@ -58,7 +58,7 @@ impl<'r, 's> ContextObject<'r, 's> {
     pub(super) fn call(&self, name: &str, arguments: &[Value<'r>]) -> Result<Option<Value<'r>>, String> {
         match (name, arguments) {
             ("get", [key]) => Ok(self.member(&key.as_text())),
-            ("containsKey", [key]) => Ok(Some(Value::Boolean(self.member(&key.as_text()).is_some()))),
+            ("containsKey", [key]) => Ok(Some(Value::boolean(self.member(&key.as_text()).is_some()))),
             ("put", [key, value]) => {
                 self.put(&key.as_text(), value);
                 Ok(None)
@@ -141,7 +141,7 @@ fn members(value: &Value<'_>) -> IndexMap<String, Json> {
 pub fn to_value(json: &Json, silent: bool) -> Value<'_> {
     match json {
         Json::Null => Value::Null,
-        Json::Bool(value) => Value::Boolean(*value),
+        Json::Bool(value) => Value::boolean(*value),
         Json::Number(number) => number.as_i64().map_or_else(|| Value::Double(number.as_f64().unwrap_or_default()), Value::Integer),
         Json::String(text) => Value::text(text.as_str()),
         Json::Array(items) => Value::json_list(items.iter().map(|item| to_value(item, silent)).collect()),
@@ -156,7 +156,7 @@ pub fn to_value(json: &Json, silent: bool) -> Value<'_> {
 fn to_json(value: &Value<'_>) -> Json {
     match value {
         Value::Null | Value::Block(_) => Json::Null,
-        Value::Boolean(value) => Json::Bool(*value),
+        Value::Boolean(value) => Json::Bool((*value).into()),
         Value::Integer(number) => Json::from(*number),
         Value::Double(number) => Json::from(*number),
         Value::List(list) => list

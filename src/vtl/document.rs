@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::map::Entries;
 use super::print::push_integer;
 use super::text::Text;
-use super::value::Value;
+use super::value::{Truth, Value};
 
 /// A read text: the members of each collection lie together.
 #[derive(Default)]
@@ -22,7 +22,7 @@ pub(super) struct Document<'r> {
 #[derive(Clone, Copy)]
 enum Node<'r> {
     Null,
-    Boolean(bool),
+    Boolean(Truth),
     Integer(i64),
     Text(&'r str),
     /// One of the other values, by its number.
@@ -44,7 +44,8 @@ struct Collection {
 #[derive(Clone)]
 pub struct Branch<'r> {
     document: Rc<Document<'r>>,
-    number: u32,
+    /// A whole word: half of one is copied with what is beside it, which the processor waits for.
+    number: usize,
 }
 
 /// Makes a document: nodes and keys wait on two stacks until their collection ends.
@@ -93,7 +94,7 @@ impl<'r> Builder<'r> {
 
     /// `true` or `false`.
     pub fn boolean(&mut self, value: bool) {
-        self.nodes.push(Node::Boolean(value));
+        self.nodes.push(Node::Boolean(value.into()));
     }
 
     /// `null`.
@@ -175,14 +176,14 @@ impl<'r> Document<'r> {
             Node::Integer(number) => Value::Integer(number),
             Node::Text(text) => Value::String(Text::Borrowed(text)),
             Node::Other(number) => this.others.get(number as usize).cloned().unwrap_or(Value::Null),
-            Node::Branch(number) => Value::Branch(Branch { document: Rc::clone(this), number }),
+            Node::Branch(number) => Value::Branch(Branch { document: Rc::clone(this), number: number as usize }),
         }
     }
 }
 
 impl<'r> Branch<'r> {
     fn collection(&self) -> Collection {
-        self.document.collections.get(self.number as usize).copied().unwrap_or_default()
+        self.document.collections.get(self.number).copied().unwrap_or_default()
     }
 
     fn nodes(&self) -> &[Node<'r>] {

@@ -72,7 +72,7 @@ impl<'r> Key<'r> {
             Self::Other(other) => other,
         };
         match (other.0, other.1.as_str()) {
-            (1, text) => Value::Boolean(text == "true"),
+            (1, text) => Value::boolean(text == "true"),
             (2, text) => text.parse().map_or_else(|_| Value::text(text.to_owned()), Value::Integer),
             (4, text) => text.parse().map_or_else(|_| Value::text(text.to_owned()), Value::Double),
             (_, text) => Value::text(text.to_owned()),

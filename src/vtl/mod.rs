@@ -35,4 +35,4 @@ pub use render::Evaluated;
 pub use scope::{Empty, Given, Scope};
 pub use text::Text;
 pub use trace::Trace;
-pub use value::{List, ListKind, Value};
+pub use value::{List, ListKind, Truth, Value};

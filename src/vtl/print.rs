@@ -37,7 +37,7 @@ impl Value<'_> {
         match self {
             Self::Null | Self::Block(_) | Self::Given(_) => {}
             Self::Round(_) => out.push_str("{}"),
-            Self::Boolean(value) => out.push_str(if *value { "true" } else { "false" }),
+            Self::Boolean(value) => out.push_str(if (*value).into() { "true" } else { "false" }),
             Self::Integer(value) => push_integer(*value, out),
             // Writing to a string cannot fail.
             Self::BigInteger(value) => drop(write!(out, "{value}")),

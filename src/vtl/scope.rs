@@ -4,7 +4,7 @@ use super::value::Value;
 
 /// An object of the scope, by a number that the scope alone understands. It prints as nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Given(pub u8);
+pub struct Given(pub usize);
 
 /// What references stand for that a template does not set itself. `'r` is how long the texts live that its values borrow.
 pub trait Scope<'r> {

@@ -22,7 +22,7 @@ pub enum Value<'r> {
     /// Nothing; it prints as the empty string and equals it.
     Null,
     /// `true` or `false`.
-    Boolean(bool),
+    Boolean(Truth),
     /// A whole number.
     Integer(i64),
     /// A whole number beyond 64 bits.
@@ -47,6 +47,27 @@ pub enum Value<'r> {
     Round(Rc<Round>),
     /// A `#define`d block, rendered whenever it is printed.
     Block(Defined<'r>),
+}
+
+/// A boolean that fills a word, so that every word of a value is written as one: what is written in pieces and read as a whole is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(usize)]
+#[allow(missing_docs, reason = "what it is")]
+pub enum Truth {
+    False,
+    True,
+}
+
+impl From<bool> for Truth {
+    fn from(value: bool) -> Self {
+        if value { Self::True } else { Self::False }
+    }
+}
+
+impl From<Truth> for bool {
+    fn from(value: Truth) -> Self {
+        value == Truth::True
+    }
 }
 
 /// A block as a value.
@@ -162,6 +183,12 @@ impl<'r> Value<'r> {
     #[must_use]
     pub fn text(text: impl Into<Text<'r>>) -> Self {
         Self::String(text.into())
+    }
+
+    /// `true` or `false`.
+    #[must_use]
+    pub fn boolean(value: bool) -> Self {
+        Self::Boolean(value.into())
     }
 
     fn of(kind: ListKind, items: Vec<Self>) -> Self {

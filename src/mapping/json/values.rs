@@ -35,8 +35,8 @@ impl From<Word> for Value<'_> {
     fn from(word: Word) -> Self {
         match word {
             Word::Null => Self::Null,
-            Word::True => Self::Boolean(true),
-            Word::False => Self::Boolean(false),
+            Word::True => Self::boolean(true),
+            Word::False => Self::boolean(false),
         }
     }
 }

@@ -116,7 +116,7 @@ impl Operand {
             }
             Self::Text(text) => Some(Value::text(text.clone())),
             Self::Number(number) => Some(Value::Double(*number)),
-            Self::Boolean(value) => Some(Value::Boolean(*value)),
+            Self::Boolean(value) => Some(Value::boolean(*value)),
             Self::Null => Some(Value::Null),
             Self::List(items) => {
                 // It is made for each element that is looked at.
@@ -155,7 +155,7 @@ fn compare<'r>(
             _ => false,
         },
         Comparison::Size => size(&value).zip(number(&other)).is_some_and(|(size, wanted)| size as f64 == wanted),
-        Comparison::Empty => size(&value).is_some_and(|size| equal(&Value::Boolean(size == 0), &other)),
+        Comparison::Empty => size(&value).is_some_and(|size| equal(&Value::boolean(size == 0), &other)),
         Comparison::Within(within) => related(within, &value, &other, search)?,
         Comparison::Matches => false,
     })

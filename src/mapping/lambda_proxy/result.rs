@@ -50,14 +50,13 @@ pub fn result_1(payload: &Bytes) -> Result<ProxyResult, Failure> {
 pub fn result_2(payload: &Bytes) -> Result<ProxyResult, Failure> {
     let failed = |failure: Failure| Failure { status: Some(500), ..failure };
     let no_json = |error: serde_json::Error| failed(malformed(&format!("no JSON: {error}")));
-    let whole: &RawValue = serde_json::from_slice(payload).map_err(no_json)?;
-    let members: Members<'_> =
-        if whole.get().starts_with('{') { serde_json::from_str(whole.get()).map_err(no_json)? } else { Members::default() };
+    let is_object = payload.trim_ascii_start().first() == Some(&b'{');
+    let members: Members<'_> = if is_object { serde_json::from_slice(payload).map_err(no_json)? } else { Members::default() };
     if members.status_code.is_none() {
         let mut fields = Fields::default();
         fields.append_text(FieldName::from_static("content-type"), "application/json");
-        let body = text(whole.get(), payload).unwrap_or_else(|| payload.clone());
-        return Ok(ProxyResult { status: 200, fields, body, is_base64: false });
+        let text = if is_object { None } else { text(serde_json::from_slice::<&RawValue>(payload).map_err(no_json)?.get(), payload) };
+        return Ok(ProxyResult { status: 200, fields, body: text.unwrap_or_else(|| payload.clone()), is_base64: false });
     }
     let mut result = result(&members, payload).map_err(failed)?;
     for cookie in members.cookies.as_ref().and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {

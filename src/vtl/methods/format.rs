@@ -77,7 +77,7 @@ impl Field {
         Ok(match (self.conversion, value) {
             ('s', value) => self.padded(cut(value.to_text())),
             ('S', value) => self.padded(cut(value.to_text()).to_uppercase()),
-            ('b', Value::Boolean(value)) => self.padded(cut(value.to_string())),
+            ('b', Value::Boolean(value)) => self.padded(cut(bool::from(*value).to_string())),
             ('b', value) => self.padded(cut((!matches!(value, Value::Null)).to_string())),
             ('d', Value::Integer(_) | Value::BigInteger(_)) => self.number(value.to_text()),
             ('x', Value::Integer(number)) => self.number(unsigned(*number, |bits| format!("{bits:x}"))),

@@ -7,7 +7,7 @@ use crate::vtl::arithmetic::same;
 use crate::vtl::value::{List, ListKind, Value};
 
 pub(super) fn call<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>]) -> Result<'r> {
-    use Value::{Boolean, Integer};
+    use Value::Integer;
     let found = |value: Value<'r>| Ok(Some(value));
     match (list.kind, name) {
         (ListKind::Iterator, _) => return iterator(list, name, arguments),
@@ -21,12 +21,12 @@ pub(super) fn call<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>])
     }
     match (name, arguments) {
         ("size", []) => found(Integer(list.items.borrow().len() as i64)),
-        ("isEmpty", []) => found(Boolean(list.items.borrow().is_empty())),
+        ("isEmpty", []) => found(Value::boolean(list.items.borrow().is_empty())),
         ("get", [Integer(index)]) => {
             list.items.borrow().get(bound(*index, list)?).cloned().map_or_else(|| Err(out_of_bounds(*index, list)), |item| Ok(Some(item)))
         }
-        ("contains", [item]) => found(Boolean(position(list, item).is_some())),
-        ("containsAll", [Value::List(other)]) => found(Boolean(other.items.borrow().iter().all(|item| position(list, item).is_some()))),
+        ("contains", [item]) => found(Value::boolean(position(list, item).is_some())),
+        ("containsAll", [Value::List(other)]) => found(Value::boolean(other.items.borrow().iter().all(|item| position(list, item).is_some()))),
         ("indexOf", [item]) => found(Integer(position(list, item).map_or(-1, |at| at as i64))),
         ("lastIndexOf", [item]) => {
             found(Integer(list.items.borrow().iter().rposition(|other| same(other, item)).map_or(-1, |at| at as i64)))
@@ -43,7 +43,7 @@ pub(super) fn call<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>])
 }
 
 fn change<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>]) -> Result<'r> {
-    use Value::{Boolean, Integer};
+    use Value::Integer;
     match (name, arguments) {
         ("add", [item]) | ("add" | "set", [Integer(_), item]) => {
             super::not_itself(std::slice::from_ref(item), Rc::as_ptr(list).cast())?;
@@ -57,7 +57,7 @@ fn change<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>]) -> Resul
     match (name, arguments) {
         ("add", [item]) => {
             list.items.borrow_mut().push(item.clone());
-            found(Boolean(true))
+            found(Value::boolean(true))
         }
         ("add", [Integer(index), item]) => {
             let at = place(*index, list)?;
@@ -68,14 +68,14 @@ fn change<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>]) -> Resul
             let more = other.items.borrow().clone();
             let changed = !more.is_empty();
             list.items.borrow_mut().extend(more);
-            found(Boolean(changed))
+            found(Value::boolean(changed))
         }
         ("addAll", [Integer(index), Value::List(other)]) => {
             let at = place(*index, list)?;
             let more = other.items.borrow().clone();
             let changed = !more.is_empty();
             list.items.borrow_mut().splice(at..at, more);
-            found(Boolean(changed))
+            found(Value::boolean(changed))
         }
         ("set", [Integer(index), item]) => {
             let at = bound(*index, list)?;
@@ -91,7 +91,7 @@ fn change<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>]) -> Resul
 }
 
 fn take_away<'r>(list: &List<'r>, name: &str, arguments: &[Value<'r>]) -> Result<'r> {
-    use Value::{Boolean, Integer};
+    use Value::Integer;
     let found = |value: Value<'r>| Ok(Some(value));
     match (name, arguments) {
         ("remove", [Integer(index)]) if list.kind != ListKind::View && i32::try_from(*index).is_ok() => {
@@ -103,7 +103,7 @@ fn take_away<'r>(list: &List<'r>, name: &str, arguments: &[Value<'r>]) -> Result
             if let Some(at) = at {
                 list.items.borrow_mut().remove(at);
             }
-            found(Boolean(at.is_some()))
+            found(Value::boolean(at.is_some()))
         }
         ("removeAll" | "retainAll", [Value::List(other)]) => {
             let keep = name == "retainAll";
@@ -111,7 +111,7 @@ fn take_away<'r>(list: &List<'r>, name: &str, arguments: &[Value<'r>]) -> Result
             let mut items = list.items.borrow_mut();
             let before = items.len();
             items.retain(|item| others.iter().any(|other| same(other, item)) == keep);
-            found(Boolean(items.len() != before))
+            found(Value::boolean(items.len() != before))
         }
         _ => Ok(None),
     }
@@ -130,7 +130,7 @@ fn takes_no_place(name: &str, arguments: &[Value<'_>]) -> bool {
 /// An iterator holds what is left, the next element last.
 fn iterator<'r>(list: &List<'r>, name: &str, arguments: &[Value<'r>]) -> Result<'r> {
     match (name, arguments) {
-        ("hasNext", []) => Ok(Some(Value::Boolean(!list.items.borrow().is_empty()))),
+        ("hasNext", []) => Ok(Some(Value::boolean(!list.items.borrow().is_empty()))),
         ("next", []) => list.items.borrow_mut().pop().map(Some).ok_or_else(|| "the iterator is at its end".to_owned()),
         _ => Ok(None),
     }

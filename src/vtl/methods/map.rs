@@ -9,18 +9,18 @@ use crate::vtl::value::{Entry, Value};
 
 /// Calls a method of a map.
 pub(crate) fn call<'r>(map: &Rc<Map<'r>>, name: &str, arguments: &[Value<'r>]) -> Result<'r> {
-    use Value::{Boolean, Integer};
+    use Value::Integer;
     let found = |value: Value<'r>| Ok(Some(value));
     if matches!(name, "put" | "putAll" | "putIfAbsent" | "replace") {
         super::not_itself(arguments, Rc::as_ptr(map).cast())?;
     }
     match (name, arguments) {
         ("size", []) => found(Integer(map.entries.borrow().len() as i64)),
-        ("isEmpty", []) => found(Boolean(map.entries.borrow().is_empty())),
+        ("isEmpty", []) => found(Value::boolean(map.entries.borrow().is_empty())),
         ("get", [key]) => Ok(map.entries.borrow().get(&Key::of(key)).cloned()),
         ("getOrDefault", [key, default]) => found(map.entries.borrow().get(&Key::of(key)).unwrap_or(default).clone()),
-        ("containsKey", [key]) => found(Boolean(map.entries.borrow().get(&Key::of(key)).is_some())),
-        ("containsValue", [value]) => found(Boolean(map.entries.borrow().values().any(|other| same(other, value)))),
+        ("containsKey", [key]) => found(Value::boolean(map.entries.borrow().get(&Key::of(key)).is_some())),
+        ("containsValue", [value]) => found(Value::boolean(map.entries.borrow().values().any(|other| same(other, value)))),
         ("keySet", []) => found(Value::view(map.entries.borrow().keys().map(Key::to_value).collect())),
         ("values", []) => found(Value::view(map.entries.borrow().values().cloned().collect())),
         ("entrySet", []) => {
@@ -33,7 +33,6 @@ pub(crate) fn call<'r>(map: &Rc<Map<'r>>, name: &str, arguments: &[Value<'r>]) -
 }
 
 fn change<'r>(map: &Map<'r>, name: &str, arguments: &[Value<'r>]) -> Result<'r> {
-    use Value::Boolean;
     let found = |value: Value<'r>| Ok(Some(value));
     match (name, arguments) {
         ("put", [key, value]) => Ok(map.entries.borrow_mut().insert(Key::of(key), value.clone())),
@@ -61,7 +60,7 @@ fn change<'r>(map: &Map<'r>, name: &str, arguments: &[Value<'r>]) -> Result<'r> 
             if holds {
                 entries.insert(Key::of(key), value.clone());
             }
-            found(Boolean(holds))
+            found(Value::boolean(holds))
         }
         ("remove", [key, value]) => {
             let mut entries = map.entries.borrow_mut();
@@ -69,7 +68,7 @@ fn change<'r>(map: &Map<'r>, name: &str, arguments: &[Value<'r>]) -> Result<'r> 
             if holds {
                 entries.remove(&Key::of(key));
             }
-            found(Boolean(holds))
+            found(Value::boolean(holds))
         }
         ("clone", []) => found(Value::map(map.entries.borrow().iter().map(|(key, value)| (key.clone(), value.clone())).collect())),
         ("remove", [key]) => Ok(map.entries.borrow_mut().remove(&Key::of(key))),
@@ -96,7 +95,7 @@ pub(super) fn call_entry<'r>(entry: &Rc<Entry<'r>>, name: &str, arguments: &[Val
         ("getKey", []) => Ok(entry_property(entry, "key")),
         ("getValue", []) => Ok(entry_property(entry, "value")),
         ("toString", []) => Ok(Some(Value::text(Value::Entry(Rc::clone(entry)).to_text()))),
-        ("equals", [other]) => Ok(Some(Value::Boolean(same(&Value::Entry(Rc::clone(entry)), other)))),
+        ("equals", [other]) => Ok(Some(Value::boolean(same(&Value::Entry(Rc::clone(entry)), other)))),
         ("setValue", [value]) if value.holds(Rc::as_ptr(&entry.map).cast()) => Err("a collection cannot contain itself".to_owned()),
         ("setValue", [value]) => Ok(entry.map.entries.borrow_mut().insert(entry.key.clone(), value.clone())),
         _ => Ok(None),

@@ -26,13 +26,13 @@ pub(super) type Result<'r> = std::result::Result<Option<Value<'r>>, String>;
 pub(super) fn property<'r>(value: &Value<'r>, name: &str) -> Option<Value<'r>> {
     match value {
         Value::Map(map) => map.entries.borrow().named(name).cloned(),
-        Value::Branch(branch) if branch.is_list() => (name == "empty").then(|| Value::Boolean(branch.is_empty())),
+        Value::Branch(branch) if branch.is_list() => (name == "empty").then(|| Value::boolean(branch.is_empty())),
         Value::Branch(branch) => branch.named(name),
         Value::Entry(entry) => map::entry_property(entry, name),
         Value::Round(round) => of_round(round, name),
-        Value::String(text) if name == "empty" => Some(Value::Boolean(text.is_empty())),
+        Value::String(text) if name == "empty" => Some(Value::boolean(text.is_empty())),
         Value::String(text) if name == "bytes" => Some(string::bytes(text)),
-        Value::List(list) if name == "empty" => Some(Value::Boolean(list.items.borrow().is_empty())),
+        Value::List(list) if name == "empty" => Some(Value::boolean(list.items.borrow().is_empty())),
         _ => None,
     }
 }
@@ -41,9 +41,9 @@ fn of_round<'r>(round: &Rc<Round>, name: &str) -> Option<Value<'r>> {
     Some(match name {
         "index" => Value::Integer(round.index as i64),
         "count" => Value::Integer(round.index as i64 + 1),
-        "hasNext" => Value::Boolean(round.has_next),
-        "first" => Value::Boolean(round.index == 0),
-        "last" => Value::Boolean(!round.has_next),
+        "hasNext" => Value::boolean(round.has_next),
+        "first" => Value::boolean(round.index == 0),
+        "last" => Value::boolean(!round.has_next),
         "parent" => Value::Round(round.parent.clone()?),
         "topmost" => Value::Round(Rc::clone(round.topmost.as_ref().unwrap_or(round))),
         _ => return None,
@@ -120,7 +120,7 @@ fn called<'r>(value: &Value<'r>, name: &str, arguments: &[Value<'r>], watch: &Wa
     }
     match (name, arguments) {
         ("toString", []) => return Ok(Some(text_of(value))),
-        ("equals", [other]) => return Ok(Some(Value::Boolean(same(value, other)))),
+        ("equals", [other]) => return Ok(Some(Value::boolean(same(value, other)))),
         ("hashCode", []) => return Ok(hash_code(value, 0).map(|hash| Value::Integer(hash.into()))),
         _ => {}
     }
@@ -128,7 +128,7 @@ fn called<'r>(value: &Value<'r>, name: &str, arguments: &[Value<'r>], watch: &Wa
         Value::String(text) => string::call(text, name, arguments, watch),
         Value::List(list) => list::call(list, name, arguments),
         Value::Map(map) => map::call(map, name, arguments),
-        Value::Boolean(value) => number::boolean(*value, name, arguments),
+        Value::Boolean(value) => number::boolean((*value).into(), name, arguments),
         number => number::call(number, name, arguments),
     }
 }
@@ -175,7 +175,7 @@ fn hash_code(value: &Value<'_>, depth: usize) -> Option<i32> {
         Value::Branch(branch) => hash_code(&branch.to_value(), depth),
         Value::Null => Some(0),
         Value::String(text) => Some(text.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()))),
-        Value::Boolean(value) => Some(if *value { 1231 } else { 1237 }),
+        Value::Boolean(value) => Some(if (*value).into() { 1231 } else { 1237 }),
         Value::Integer(number) => Some(i32::try_from(*number).unwrap_or_else(|_| folded(number.cast_unsigned()))),
         Value::Double(number) => Some(folded(number.to_bits())),
         Value::List(list) if !matches!(list.kind, ListKind::View | ListKind::Iterator) => {

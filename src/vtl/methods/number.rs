@@ -141,11 +141,11 @@ fn in_radix(value: i64, radix: i64) -> String {
 
 fn double<'r>(number: f64, name: &str, arguments: &[Value<'r>]) -> Result<'r> {
     match (name, arguments) {
-        ("isNaN", []) => Ok(Some(Value::Boolean(number.is_nan()))),
-        ("isInfinite", []) => Ok(Some(Value::Boolean(number.is_infinite()))),
-        ("isNaN", [other]) if other.is_number() => Ok(Some(Value::Boolean(as_double(other).is_nan()))),
-        ("isInfinite", [other]) if other.is_number() => Ok(Some(Value::Boolean(as_double(other).is_infinite()))),
-        ("isFinite", [other]) if other.is_number() => Ok(Some(Value::Boolean(as_double(other).is_finite()))),
+        ("isNaN", []) => Ok(Some(Value::boolean(number.is_nan()))),
+        ("isInfinite", []) => Ok(Some(Value::boolean(number.is_infinite()))),
+        ("isNaN", [other]) if other.is_number() => Ok(Some(Value::boolean(as_double(other).is_nan()))),
+        ("isInfinite", [other]) if other.is_number() => Ok(Some(Value::boolean(as_double(other).is_infinite()))),
+        ("isFinite", [other]) if other.is_number() => Ok(Some(Value::boolean(as_double(other).is_finite()))),
         ("sum", [a, b]) if a.is_number() && b.is_number() => Ok(Some(Value::Double(as_double(a) + as_double(b)))),
         ("parseDouble" | "valueOf", [Value::String(text)]) => {
             parse_double(text).map(|number| Some(Value::Double(number))).ok_or_else(|| format!("`{text}` is no number"))
@@ -170,16 +170,16 @@ fn parse_double(text: &str) -> Option<f64> {
 pub(super) fn boolean<'r>(value: bool, name: &str, arguments: &[Value<'r>]) -> Result<'r> {
     use Value::Boolean;
     Ok(match (name, arguments) {
-        ("booleanValue", []) => Some(Boolean(value)),
-        ("parseBoolean" | "valueOf", [Value::String(text)]) => Some(Boolean(text.eq_ignore_ascii_case("true"))),
+        ("booleanValue", []) => Some(Value::boolean(value)),
+        ("parseBoolean" | "valueOf", [Value::String(text)]) => Some(Value::boolean(text.eq_ignore_ascii_case("true"))),
         ("valueOf", [Boolean(other)]) => Some(Boolean(*other)),
-        ("toString", [Boolean(other)]) => Some(Value::text(other.to_string())),
-        ("compareTo", [Boolean(other)]) => Some(sign(value.cmp(other))),
+        ("toString", [Boolean(other)]) => Some(Value::text(bool::from(*other).to_string())),
+        ("compareTo", [Boolean(other)]) => Some(sign(value.cmp(&(*other).into()))),
         ("compareTo", [_]) => return Err("a boolean compares only to a boolean".to_owned()),
         ("compare", [Boolean(a), Boolean(b)]) => Some(sign(a.cmp(b))),
-        ("logicalAnd", [Boolean(a), Boolean(b)]) => Some(Boolean(*a && *b)),
-        ("logicalOr", [Boolean(a), Boolean(b)]) => Some(Boolean(*a || *b)),
-        ("logicalXor", [Boolean(a), Boolean(b)]) => Some(Boolean(a != b)),
+        ("logicalAnd", [Boolean(a), Boolean(b)]) => Some(Value::boolean(bool::from(*a) && bool::from(*b))),
+        ("logicalOr", [Boolean(a), Boolean(b)]) => Some(Value::boolean(bool::from(*a) || bool::from(*b))),
+        ("logicalXor", [Boolean(a), Boolean(b)]) => Some(Value::boolean(a != b)),
         _ => None,
     })
 }

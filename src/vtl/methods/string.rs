@@ -7,7 +7,7 @@ use crate::vtl::text::Text;
 use crate::vtl::value::Value;
 
 pub(super) fn call<'r>(text: &Text<'r>, name: &str, arguments: &[Value<'r>], watch: &Watch<'_>) -> Result<'r> {
-    use Value::{Boolean, Integer, String};
+    use Value::{Integer, String};
     let found = |value: Value<'r>| Ok(Some(value));
     // Places and counts are `int`s, so that no method takes a longer number for one.
     if !matches!(name, "format" | "valueOf" | "join") && arguments.iter().any(super::is_long) {
@@ -15,7 +15,7 @@ pub(super) fn call<'r>(text: &Text<'r>, name: &str, arguments: &[Value<'r>], wat
     }
     match (name, arguments) {
         ("length", []) => found(Integer(length(text))),
-        ("isEmpty", []) => found(Boolean(text.is_empty())),
+        ("isEmpty", []) => found(Value::boolean(text.is_empty())),
         ("toLowerCase", []) => found(Value::text(text.to_lowercase())),
         ("toUpperCase", []) => found(Value::text(text.to_uppercase())),
         ("trim", []) => found(part(text, text.trim_matches(|c: char| c <= ' '))),
@@ -26,18 +26,18 @@ pub(super) fn call<'r>(text: &Text<'r>, name: &str, arguments: &[Value<'r>], wat
         ("substring" | "subSequence", [Integer(from), Integer(to)]) => substring(text, *from, *to),
         ("charAt", [Integer(at)]) => substring(text, *at, at.saturating_add(1)),
         ("concat", [String(other)]) => found(Value::text(format!("{}{}", &**text, &**other))),
-        ("contains", [String(other)]) => found(Boolean(text.contains(&**other))),
-        ("contentEquals", [String(other)]) => found(Boolean(**text == **other)),
-        ("startsWith", [String(other)]) => found(Boolean(text.starts_with(&**other))),
-        ("startsWith", [String(other), Integer(from)]) => found(Boolean(starts_at(text, other, *from))),
-        ("endsWith", [String(other)]) => found(Boolean(text.ends_with(&**other))),
+        ("contains", [String(other)]) => found(Value::boolean(text.contains(&**other))),
+        ("contentEquals", [String(other)]) => found(Value::boolean(**text == **other)),
+        ("startsWith", [String(other)]) => found(Value::boolean(text.starts_with(&**other))),
+        ("startsWith", [String(other), Integer(from)]) => found(Value::boolean(starts_at(text, other, *from))),
+        ("endsWith", [String(other)]) => found(Value::boolean(text.ends_with(&**other))),
         ("strip", []) => found(part(text, text.trim())),
         ("stripLeading", []) => found(part(text, text.trim_start())),
         ("stripTrailing", []) => found(part(text, text.trim_end())),
-        ("isBlank", []) => found(Boolean(text.trim().is_empty())),
+        ("isBlank", []) => found(Value::boolean(text.trim().is_empty())),
         ("repeat", [Integer(count)]) => repeat(text, *count),
         ("codePointAt", [Integer(at)]) => code_point(text, *at),
-        ("equalsIgnoreCase", [String(other)]) => found(Boolean(text.to_lowercase() == other.to_lowercase())),
+        ("equalsIgnoreCase", [String(other)]) => found(Value::boolean(text.to_lowercase() == other.to_lowercase())),
         ("compareTo", [String(other)]) => found(Integer(compare(text, other))),
         ("compareTo", [_]) => Err("a text compares only to a text".to_owned()),
         ("compareToIgnoreCase", [String(other)]) => found(Integer(compare(&text.to_lowercase(), &other.to_lowercase()))),
@@ -53,7 +53,7 @@ pub(super) fn call<'r>(text: &Text<'r>, name: &str, arguments: &[Value<'r>], wat
         ("replace", [String(old), String(new)]) => found(Value::text(java::replace(text, old, new)?)),
         ("replaceAll", [String(pattern), String(new)]) => found(Value::text(java::replace_all(text, pattern, new, watch)?)),
         ("replaceFirst", [String(pattern), String(new)]) => found(Value::text(java::replace_first(text, pattern, new)?)),
-        ("matches", [String(pattern)]) => found(Boolean(java::matches(text, pattern)?)),
+        ("matches", [String(pattern)]) => found(Value::boolean(java::matches(text, pattern)?)),
         ("split", [String(separator)]) => found(Value::list(java::split(text, separator, 0, watch)?)),
         ("split", [String(separator), Integer(limit)]) => found(Value::list(java::split(text, separator, *limit, watch)?)),
         ("format", [String(format), arguments @ ..]) => super::format::format(format, arguments).map(|text| Some(Value::text(text))),

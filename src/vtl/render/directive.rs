@@ -11,7 +11,7 @@ use crate::vtl::document::Branch;
 use crate::vtl::error::ErrorKind;
 use crate::vtl::map::Key;
 use crate::vtl::parse::{LOOP_SLOTS, evaluated};
-use crate::vtl::value::{Defined, List, ListKind, Value};
+use crate::vtl::value::{Defined, List, ListKind, Truth, Value};
 
 /// What a loop runs over.
 enum Looped<'r> {
@@ -59,7 +59,7 @@ impl<'r> Rendering<'r, '_, '_> {
     pub(super) fn condition(&mut self, expression: &'r Expression) -> Result<bool, Fault> {
         Ok(match expression {
             Expression::Boolean(value) => *value,
-            Expression::Reference(reference) => !matches!(self.reference(reference)?, Some(Value::Boolean(false))),
+            Expression::Reference(reference) => !matches!(self.reference(reference)?, Some(Value::Boolean(Truth::False))),
             Expression::Not(inner) => !self.condition(inner)?,
             Expression::Binary(Operator::And, sides) => self.condition(&sides.0)? && self.condition(&sides.1)?,
             Expression::Binary(Operator::Or, sides) => self.condition(&sides.0)? || self.condition(&sides.1)?,
@@ -114,22 +114,25 @@ impl<'r> Rendering<'r, '_, '_> {
         for index in 0..rounds {
             // A round with an empty body costs time too.
             self.step(1)?;
-            let (now, item) = (list.len(), list.get(index));
+            let now = list.len();
             // Java's iterator is at its end wherever the list's length is its place, and sees a change only where it is not.
             if now == index {
                 return Ok(());
             }
-            let Some(item) = item.filter(|_| now == length) else {
+            if now != length {
                 self.at = at;
                 return Err(self.fault(ErrorKind::Runtime, "the list was changed while the loop runs over it"));
-            };
+            }
             if let Some(round) = self.loops.last_mut() {
                 *round = Loop { index, has_next: index + 1 < length };
             }
             for place in self.variables.iter_mut().take(LOOP_SLOTS).skip(1) {
                 *place = None;
             }
-            self.assign(slot, item);
+            match self.variables.get_mut(slot) {
+                Some(place) if self.frames.is_empty() => *place = list.get(index),
+                _ => self.assign(slot, list.get(index).unwrap_or(Value::Null)),
+            }
             self.block(body)?;
         }
         Ok(())

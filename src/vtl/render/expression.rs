@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::Rendering;
 use super::flow::Fault;
 use crate::vtl::arithmetic::{calculate, compare, equal};
-use crate::vtl::ast::{Block, Expression, Operator};
+use crate::vtl::ast::{Block, Expression, Operator, Reference};
 use crate::vtl::error::ErrorKind;
 use crate::vtl::map::{Entries, Key};
 use crate::vtl::value::Value;
@@ -15,17 +15,25 @@ impl<'r> Rendering<'r, '_, '_> {
     #[inline]
     pub(super) fn value(&mut self, expression: &'r Expression) -> Result<Option<Value<'r>>, Fault> {
         match expression {
-            Expression::Reference(reference) => Ok(Some(self.reference(reference)?.unwrap_or_else(|| Value::text("")))),
+            Expression::Reference(reference) => self.reference_or_empty(reference),
             Expression::String(text) => Ok(Some(Value::text(&**text))),
             Expression::Integer(value) => Ok(Some(Value::Integer(*value))),
             other => self.calculated(other),
         }
     }
 
+    fn reference_or_empty(&mut self, reference: &'r Reference) -> Result<Option<Value<'r>>, Fault> {
+        let mut found = self.reference(reference);
+        if matches!(found, Ok(None | Some(Value::Null))) {
+            found = Ok(Some(Value::text("")));
+        }
+        found
+    }
+
     fn calculated(&mut self, expression: &'r Expression) -> Result<Option<Value<'r>>, Fault> {
         Ok(Some(match expression {
             Expression::Reference(_) | Expression::String(_) | Expression::Integer(_) => return self.value(expression),
-            Expression::Boolean(value) => Value::Boolean(*value),
+            Expression::Boolean(value) => Value::boolean(*value),
             Expression::BigInteger(value) => Value::BigInteger(Rc::new((**value).clone())),
             Expression::Double(value) => Value::Double(*value),
             Expression::Nothing => return Ok(None),
@@ -46,7 +54,7 @@ impl<'r> Rendering<'r, '_, '_> {
                 Value::map(map)
             }
             Expression::Binary(operator, sides) if operator.is_arithmetic() => return self.arithmetic(*operator, &sides.0, &sides.1),
-            Expression::Not(_) | Expression::Binary(..) => Value::Boolean(self.condition(expression)?),
+            Expression::Not(_) | Expression::Binary(..) => Value::boolean(self.condition(expression)?),
         }))
     }
 
@@ -93,22 +101,18 @@ impl<'r> Rendering<'r, '_, '_> {
     /// Whether a comparison holds.
     pub(super) fn holds(&mut self, operator: Operator, left: &'r Expression, right: &'r Expression) -> Result<bool, Fault> {
         use std::cmp::Ordering::{Equal, Greater, Less};
-        let left = self.value(left)?;
-        let right = self.value(right)?;
-        let (left, right) = match (left, right) {
-            (Some(left), Some(right)) => (left, right),
-            (left, right) => {
-                let alike = left.is_none() && right.is_none();
-                return Ok(operator == Operator::Equal && alike || operator == Operator::NotEqual && !alike);
-            }
+        let (left, right) = (&self.value(left)?, &self.value(right)?);
+        let (Some(left), Some(right)) = (left, right) else {
+            let alike = left.is_none() && right.is_none();
+            return Ok(operator == Operator::Equal && alike || operator == Operator::NotEqual && !alike);
         };
         Ok(match operator {
-            Operator::Equal => self.equal(&left, &right)?,
-            Operator::NotEqual => !self.equal(&left, &right)?,
-            Operator::Less => compare(&left, &right) == Some(Less),
-            Operator::LessOrEqual => matches!(compare(&left, &right), Some(Less | Equal)),
-            Operator::Greater => compare(&left, &right) == Some(Greater),
-            Operator::GreaterOrEqual => matches!(compare(&left, &right), Some(Greater | Equal)),
+            Operator::Equal => self.equal(left, right)?,
+            Operator::NotEqual => !self.equal(left, right)?,
+            Operator::Less => compare(left, right) == Some(Less),
+            Operator::LessOrEqual => matches!(compare(left, right), Some(Less | Equal)),
+            Operator::Greater => compare(left, right) == Some(Greater),
+            Operator::GreaterOrEqual => matches!(compare(left, right), Some(Greater | Equal)),
             _ => false,
         })
     }

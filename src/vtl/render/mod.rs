@@ -206,7 +206,7 @@ impl<'r> Rendering<'r, '_, '_> {
             let what = self.source(reference.at);
             self.tell(reference.at, &what, &shown);
         }
-        self.print_value(reference, value)
+        self.print_value(reference, value.as_ref())
     }
 
     /// Prints a text or number where it is, in a map that a variable holds; false where it is something else.
@@ -229,13 +229,14 @@ impl<'r> Rendering<'r, '_, '_> {
         let object = match self.variables.get(reference.root) {
             Some(Some(Value::Given(object))) if before.is_empty() && self.frames.is_empty() => *object,
             _ => {
-                let Some(holder) = self.walk(reference, before)? else { return Ok(()) };
+                let holder = self.walk(reference, before)?;
+                let Some(holder) = &holder else { return Ok(()) };
                 let Value::Given(object) = holder else {
                     self.step(1)?;
-                    let value = self.invoke(&holder, name, arguments)?;
-                    return self.print_value(reference, value);
+                    let value = self.invoke(holder, name, arguments)?;
+                    return self.print_value(reference, value.as_ref());
                 };
-                object
+                *object
             }
         };
         self.step(1)?;
@@ -248,10 +249,10 @@ impl<'r> Rendering<'r, '_, '_> {
                 Err(message) => Err(message),
             }
         })?;
-        match value {
-            Some(value) => {
-                self.made(&value)?;
-                self.print_value(reference, Some(value))
+        match &value {
+            Some(made) => {
+                self.made(made)?;
+                self.print_value(reference, value.as_ref())
             }
             None => {
                 let made = self.out.len() - length;
@@ -261,9 +262,9 @@ impl<'r> Rendering<'r, '_, '_> {
         }
     }
 
-    fn print_value(&mut self, reference: &'r Reference, value: Option<Value<'r>>) -> Outcome {
+    fn print_value(&mut self, reference: &'r Reference, value: Option<&Value<'r>>) -> Outcome {
         match value {
-            Some(Value::Block(Defined(block))) => self.print_block(reference, block),
+            Some(&Value::Block(Defined(block))) => self.print_block(reference, block),
             Some(value) => {
                 let before = self.out.len();
                 value.print(&mut self.out);

@@ -7,77 +7,66 @@ use super::{Loop, Rendering};
 use crate::vtl::ast::{Expression, Part, Reference, Slot};
 use crate::vtl::error::ErrorKind;
 use crate::vtl::methods;
+use crate::vtl::text::Text;
 use crate::vtl::value::{Round, Value};
 
 impl<'r> Rendering<'r, '_, '_> {
-    /// A reference's value; nothing where it resolves to nothing.
+    /// A reference's value, which may be null; nothing where it resolves to nothing.
+    ///
+    /// Here and in what this calls, results are looked at where they were written and handed on as they are: moving a value that has just been
+    /// written costs more than most of what is done with it.
     #[inline]
     pub(super) fn reference(&mut self, reference: &'r Reference) -> Result<Option<Value<'r>>, Fault> {
-        // What loops over a payload ask most, without the ways that a value takes through other functions.
-        if let [Part::Property(name)] = reference.parts.as_slice()
-            && let Some(Some(Value::Branch(branch))) = self.variables.get(reference.root)
-            && self.frames.is_empty()
-            && let Some(found) = branch.named(name)
-        {
-            self.step(1)?;
-            return Ok(if matches!(found, Value::Null) { None } else { Some(found) });
-        }
-        self.walked(reference)
-    }
-
-    fn walked(&mut self, reference: &'r Reference) -> Result<Option<Value<'r>>, Fault> {
-        Ok(self.walk(reference, &reference.parts)?.filter(|value| !matches!(value, Value::Null)))
+        self.walk(reference, &reference.parts)
     }
 
     /// The value after some of a reference's parts.
     pub(super) fn walk(&mut self, reference: &'r Reference, parts: &'r [Part]) -> Result<Option<Value<'r>>, Fault> {
-        if reference.root == 0
-            && let [Part::Property(name)] = parts
-            && let Some(round) = self.round()
+        let Some((last, before)) = parts.split_last() else { return self.variable(reference.root) };
+        if before.is_empty()
+            && let Part::Property(name) = last
         {
             self.step(1)?;
-            return Ok(self.of_round(round, name));
+            return self.member(reference.root, name);
         }
-        let (mut value, rest) = match self.member(reference.root, parts) {
-            Some((Some(member), rest)) => {
+        let holder = self.walk(reference, before);
+        match &holder {
+            Ok(Some(value)) => {
                 self.step(1)?;
-                (member, rest)
+                self.part(value, last)
             }
-            Some((None, _)) => return Ok(None),
-            None => match self.variable(reference.root)? {
-                Some(root) => (root, parts),
-                None => return Ok(None),
-            },
-        };
-        for part in rest {
-            self.step(1)?;
-            match self.part(&value, part)? {
-                Some(next) => value = next,
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(value))
-    }
-
-    /// A member of a map that a variable holds, and the parts behind it: the map need not be copied for that.
-    fn member(&self, slot: Slot, parts: &'r [Part]) -> Option<(Option<Value<'r>>, &'r [Part])> {
-        let [Part::Property(name), rest @ ..] = parts else { return None };
-        match self.variables.get(slot) {
-            Some(Some(Value::Map(map))) if self.frames.is_empty() => Some((map.entries.borrow().named(name).cloned(), rest)),
-            Some(Some(Value::Branch(branch))) if self.frames.is_empty() => Some((Some(branch.named(name)?), rest)),
-            _ => None,
+            _ => holder,
         }
     }
 
-    /// The innermost loop's round, unless the template has set `$foreach` to something else.
-    fn round(&self) -> Option<Loop> {
-        if self.frames.is_empty() && matches!(self.variables.first(), Some(None)) { self.loops.last().copied() } else { None }
+    /// A property of a variable, which need not be copied for that.
+    fn member(&mut self, slot: Slot, name: &'r str) -> Result<Option<Value<'r>>, Fault> {
+        if self.frames.is_empty() {
+            match self.variables.get(slot) {
+                Some(Some(Value::Map(map))) => return Ok(map.entries.borrow().named(name).cloned()),
+                Some(Some(Value::Given(object))) => return Ok(self.scope.property(*object, name)),
+                Some(Some(value)) => return Ok(methods::property(value, name)),
+                Some(None)
+                    if slot == 0
+                        && let Some(round) = self.loops.last() =>
+                {
+                    return Ok(self.of_round(*round, name));
+                }
+                _ => {}
+            }
+        }
+        let holder = self.variable(slot);
+        match &holder {
+            Ok(Some(Value::Given(object))) => Ok(self.scope.property(*object, name)),
+            Ok(Some(value)) => Ok(methods::property(value, name)),
+            _ => holder,
+        }
     }
 
     fn of_round(&self, round: Loop, name: &str) -> Option<Value<'r>> {
         Some(match name {
             "count" => Value::Integer(round.index as i64 + 1),
-            "hasNext" => Value::Boolean(round.has_next),
+            "hasNext" => Value::boolean(round.has_next),
             "index" => Value::Integer(round.index as i64),
             _ => return methods::property(&Value::Round(self.rounds(self.loops.len())?), name),
         })
@@ -102,13 +91,11 @@ impl<'r> Rendering<'r, '_, '_> {
                 Value::Given(object) => self.scope.property(*object, name),
                 _ => methods::property(value, name),
             }),
-            Part::Index(index) => {
-                let Some(index) = self.value(index)? else { return Ok(None) };
-                match value {
-                    Value::Given(object) => Ok(self.scope.property(*object, &index.as_text())),
-                    _ => methods::index(value, &index).map_err(|message| self.fault(ErrorKind::Runtime, message)),
-                }
-            }
+            Part::Index(index) => match (&self.value(index)?, value) {
+                (None, _) => Ok(None),
+                (Some(index), Value::Given(object)) => Ok(self.scope.property(*object, &index.as_text())),
+                (Some(index), _) => methods::index(value, index).map_err(|message| self.fault(ErrorKind::Runtime, message)),
+            },
             Part::Method(name, arguments) => self.invoke(value, name, arguments),
         }
     }
@@ -134,8 +121,8 @@ impl<'r> Rendering<'r, '_, '_> {
         let result = match arguments {
             [] => call(self, &[]),
             [one] => {
-                let one = self.value(one)?.unwrap_or_else(|| Value::text(""));
-                call(self, std::slice::from_ref(&one))
+                let one = self.value(one)?;
+                call(self, std::slice::from_ref(one.as_ref().unwrap_or(&Value::String(Text::Borrowed("")))))
             }
             many => {
                 let mut values = Vec::with_capacity(many.len());

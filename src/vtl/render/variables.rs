@@ -44,7 +44,7 @@ impl<'r> Rendering<'r, '_, '_> {
             return Ok(match slot {
                 0 => self.rounds(self.loops.len()).map(Value::Round),
                 1 => Some(Value::Integer(round.index as i64 + 1)),
-                _ => Some(Value::Boolean(round.has_next)),
+                _ => Some(Value::boolean(round.has_next)),
             });
         }
         let Some(name) = self.names.as_ref().unwrap_or(&self.template.names).name(slot) else { return Ok(None) };
@@ -65,7 +65,9 @@ impl<'r> Rendering<'r, '_, '_> {
             let Some(argument) = frame.argument(slot) else { continue };
             let inner = self.frames.split_off(level);
             let value = match argument {
-                Expression::Reference(reference) if reference.parts.is_empty() => self.reference(reference),
+                Expression::Reference(reference) if reference.parts.is_empty() => {
+                    self.reference(reference).map(|found| found.filter(|value| !matches!(value, Value::Null)))
+                }
                 other => self.value(other),
             };
             self.frames.extend(inner);
