@@ -14,7 +14,9 @@ pub(super) struct Document<'r> {
     /// The names of the maps' members.
     keys: Vec<&'r str>,
     collections: Vec<Collection>,
-    /// Values that are neither in the text nor a node.
+    /// Texts that do not stand in the document's own as they are.
+    texts: Vec<Rc<str>>,
+    /// Numbers that are no node.
     others: Vec<Value<'r>>,
 }
 
@@ -25,6 +27,8 @@ enum Node<'r> {
     Boolean(Truth),
     Integer(i64),
     Text(&'r str),
+    /// One of the texts that are made, by its number.
+    Made(u32),
     /// One of the other values, by its number.
     Other(u32),
     /// A collection, by its number.
@@ -75,6 +79,7 @@ impl<'r> Builder<'r> {
             nodes: Vec::with_capacity(size / 8),
             keys: Vec::with_capacity(size / 16),
             collections: Vec::with_capacity(size / 32),
+            texts: Vec::new(),
             others: Vec::new(),
         };
         Self { document, nodes: Vec::new(), keys: Vec::new() }
@@ -100,6 +105,15 @@ impl<'r> Builder<'r> {
     /// `null`.
     pub fn null(&mut self) {
         self.nodes.push(Node::Null);
+    }
+
+    /// A text of its own; nothing where there are more values than can be counted.
+    #[inline]
+    pub fn owned(&mut self, text: Rc<str>) -> Option<()> {
+        let number = u32::try_from(self.document.texts.len()).ok()?;
+        self.document.texts.push(text);
+        self.nodes.push(Node::Made(number));
+        Some(())
     }
 
     /// Any other value that is no collection; nothing where there are more than can be counted.
@@ -175,9 +189,26 @@ impl<'r> Document<'r> {
             Node::Boolean(value) => Value::Boolean(value),
             Node::Integer(number) => Value::Integer(number),
             Node::Text(text) => Value::String(Text::Borrowed(text)),
+            Node::Made(number) => {
+                Value::String(this.texts.get(number as usize).map_or(Text::Borrowed(""), |text| Text::Owned(Rc::clone(text))))
+            }
             Node::Other(number) => this.others.get(number as usize).cloned().unwrap_or(Value::Null),
             Node::Branch(number) => Value::Branch(Branch { document: Rc::clone(this), number: number as usize }),
         }
+    }
+}
+
+/// Whether two names are the same. Most are short, and a call of the library's function costs more than looking at both ends of them.
+#[inline]
+fn same(a: &[u8], b: &[u8]) -> bool {
+    match (a.first_chunk::<8>(), b.first_chunk::<8>(), a.last_chunk::<8>(), b.last_chunk::<8>()) {
+        _ if a.len() != b.len() => false,
+        (Some(first), Some(other_first), Some(last), Some(other_last)) if a.len() <= 16 => first == other_first && last == other_last,
+        (Some(_), ..) => a == b,
+        _ => match (a.first_chunk::<4>(), b.first_chunk::<4>(), a.last_chunk::<4>(), b.last_chunk::<4>()) {
+            (Some(first), Some(other_first), Some(last), Some(other_last)) => first == other_first && last == other_last,
+            _ => a.iter().zip(b).all(|(a, b)| a == b),
+        },
     }
 }
 
@@ -200,7 +231,7 @@ impl<'r> Branch<'r> {
     fn find(&self, name: &str) -> Option<&Node<'r>> {
         let Collection { nodes, count, keys: Some(keys) } = self.collection() else { return None };
         let keys = self.document.keys.get(keys as usize..)?.get(..count as usize)?;
-        let index = keys.iter().position(|key| *key == name)?;
+        let index = keys.iter().position(|key| same(key.as_bytes(), name.as_bytes()))?;
         self.document.nodes.get(nodes as usize + index)
     }
 
@@ -224,8 +255,23 @@ impl<'r> Branch<'r> {
 
     /// The element or member at a place.
     #[must_use]
+    #[inline]
     pub fn get(&self, index: usize) -> Option<Value<'r>> {
         self.nodes().get(index).map(|node| self.value(node))
+    }
+
+    /// The same, put into its place. Each kind of value is written there at once.
+    pub(super) fn put(&self, index: usize, place: &mut Option<Value<'r>>) {
+        let Some(node) = self.nodes().get(index) else {
+            *place = None;
+            return;
+        };
+        match *node {
+            Node::Text(text) => *place = Some(Value::String(Text::Borrowed(text))),
+            Node::Integer(number) => *place = Some(Value::Integer(number)),
+            Node::Branch(number) => *place = Some(Value::Branch(Branch { document: Rc::clone(&self.document), number: number as usize })),
+            _ => *place = Some(self.value(node)),
+        }
     }
 
     /// All elements, or the members' values, in order.
@@ -283,5 +329,25 @@ impl<'r> Value<'r> {
     #[must_use]
     pub fn resolved(self) -> Self {
         if let Self::Branch(branch) = &self { branch.to_value() } else { self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_any_length_are_told_apart() {
+        let text = "abcdefghijklmnopqrstuvwxyz";
+        for length in 0..=text.len() {
+            let name = &text.as_bytes()[..length];
+            assert!(same(name, name), "{length}");
+            for at in 0..length {
+                let mut other = name.to_vec();
+                other[at] = b'-';
+                assert!(!same(name, &other) && !same(&other, name), "{length} at {at}");
+            }
+            assert!(!same(name, text.as_bytes()) || length == text.len());
+        }
     }
 }

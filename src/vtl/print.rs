@@ -143,9 +143,12 @@ impl Value<'_> {
 
 /// A whole number's digits, without the machinery of formatting.
 pub(super) fn push_integer(value: i64, out: &mut String) {
-    // Most numbers have one digit.
-    if let Ok(digit @ 0..10) = u8::try_from(value) {
-        out.push(char::from(b'0' + digit));
+    // Most numbers have one digit or two.
+    if let Ok(small @ 0..100) = u8::try_from(value) {
+        if small >= 10 {
+            out.push(char::from(b'0' + small / 10));
+        }
+        out.push(char::from(b'0' + small % 10));
         return;
     }
     let mut digits = [b'0'; 20];
@@ -197,7 +200,7 @@ mod tests {
 
     #[test]
     fn whole_numbers_print_to_their_ends() {
-        for number in [0, 7, -7, 10, 1_234_567_890, i64::MAX, i64::MIN] {
+        for number in (-1000..1000).chain([1_234_567_890, i64::MAX, i64::MIN]) {
             assert_eq!(Value::Integer(number).to_text(), number.to_string());
         }
     }

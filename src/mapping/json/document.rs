@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::values::number;
 use super::{Build, Form, Quoted, Reader, Word};
-use crate::vtl::{Builder, Mark, Text, Value};
+use crate::vtl::{Builder, Mark, Value};
 
 /// Reads JSON like [`super::parse`], for what changes no collection. Where a document cannot hold it, there are values.
 #[must_use]
@@ -50,7 +50,7 @@ impl<'t> Build<'t> for Index<'t> {
         }
         self.unescaped.clear();
         text.unescape(&mut self.unescaped)?;
-        self.builder.other(Value::String(Text::Owned(self.unescaped.as_str().into())))
+        self.builder.owned(self.unescaped.as_str().into())
     }
 
     #[inline]

@@ -261,6 +261,9 @@ impl<'t, B: Build<'t>> Reader<'t, B> {
     /// A string in single quotes, or one in double quotes with something at `end` that needs a look.
     #[inline(never)]
     fn unusual(&mut self, mut end: usize) -> Option<Quoted<'t>> {
+        if !B::PRINTED {
+            return self.to_its_end(end);
+        }
         let quote = self.peek().filter(|byte| matches!(byte, b'"' | b'\''))?;
         let start = self.at + 1;
         let bytes = self.text.as_bytes();
@@ -270,12 +273,12 @@ impl<'t, B: Build<'t>> Reader<'t, B> {
         }
         loop {
             let rest = bytes.get(end..)?;
-            end += if B::PRINTED { plain(rest) } else { inside(rest, quote) };
+            end += plain(rest);
             match *bytes.get(end)? {
                 byte if byte == quote => break,
                 b'\\' => {
                     escaped = true;
-                    usual &= !B::PRINTED || matches!(bytes.get(end + 1)?, b'"' | b'\\' | b'n' | b'r' | b't' | b'b' | b'f');
+                    usual &= matches!(bytes.get(end + 1)?, b'"' | b'\\' | b'n' | b'r' | b't' | b'b' | b'f');
                     end += 2;
                 }
                 // The other quote, or a control character, which this reader lets pass.
@@ -292,6 +295,29 @@ impl<'t, B: Build<'t>> Reader<'t, B> {
             (true, false) => Form::Unusual,
             (false, false) => Form::Raw,
         };
+        Some(Quoted { text: self.text.get(start..end)?, form })
+    }
+
+    /// The same where nobody asks how it is printed.
+    #[inline(always)]
+    fn to_its_end(&mut self, mut end: usize) -> Option<Quoted<'t>> {
+        let start = self.at + 1;
+        let bytes = self.text.as_bytes();
+        let quote = match bytes.get(self.at)? {
+            b'"' => b'"',
+            b'\'' => {
+                end = start + inside(bytes.get(start..)?, b'\'');
+                b'\''
+            }
+            _ => return None,
+        };
+        let mut form = Form::Raw;
+        while *bytes.get(end)? != quote {
+            form = Form::Escaped;
+            end += 2;
+            end += inside(bytes.get(end..)?, quote);
+        }
+        self.at = end + 1;
         Some(Quoted { text: self.text.get(start..end)?, form })
     }
 

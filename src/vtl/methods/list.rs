@@ -26,7 +26,9 @@ pub(super) fn call<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>])
             list.items.borrow().get(bound(*index, list)?).cloned().map_or_else(|| Err(out_of_bounds(*index, list)), |item| Ok(Some(item)))
         }
         ("contains", [item]) => found(Value::boolean(position(list, item).is_some())),
-        ("containsAll", [Value::List(other)]) => found(Value::boolean(other.items.borrow().iter().all(|item| position(list, item).is_some()))),
+        ("containsAll", [Value::List(other)]) => {
+            found(Value::boolean(other.items.borrow().iter().all(|item| position(list, item).is_some())))
+        }
         ("indexOf", [item]) => found(Integer(position(list, item).map_or(-1, |at| at as i64))),
         ("lastIndexOf", [item]) => {
             found(Integer(list.items.borrow().iter().rposition(|other| same(other, item)).map_or(-1, |at| at as i64)))

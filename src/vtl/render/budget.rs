@@ -11,6 +11,8 @@ const LOOK: u64 = 4096;
 /// What was spent, and what may be.
 pub(super) struct Budget<'s> {
     pub(super) limits: &'s Limits,
+    /// Of the output, in bytes: looked at after each node.
+    pub(super) output: usize,
     pub(super) calls: usize,
     steps: u64,
     look: u64,
@@ -37,7 +39,15 @@ impl Watch<'_> {
 impl<'s> Budget<'s> {
     pub(super) const fn new(limits: &'s Limits, clock: Clock<'s>) -> Self {
         let watch = Watch { clock, time: limits.time, started: Cell::new(None) };
-        Self { limits, calls: 0, steps: 0, look: if limits.steps < LOOK { limits.steps } else { LOOK }, memory: 0, watch }
+        Self {
+            limits,
+            output: limits.output,
+            calls: 0,
+            steps: 0,
+            look: if limits.steps < LOOK { limits.steps } else { LOOK },
+            memory: 0,
+            watch,
+        }
     }
 
     pub(super) const fn watch(&self) -> &Watch<'s> {

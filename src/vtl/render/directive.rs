@@ -126,11 +126,11 @@ impl<'r> Rendering<'r, '_, '_> {
             if let Some(round) = self.loops.last_mut() {
                 *round = Loop { index, has_next: index + 1 < length };
             }
-            for place in self.variables.iter_mut().take(LOOP_SLOTS).skip(1) {
+            for place in self.variables.get_mut(1..LOOP_SLOTS).unwrap_or_default() {
                 *place = None;
             }
-            match self.variables.get_mut(slot) {
-                Some(place) if self.frames.is_empty() => *place = list.get(index),
+            match (self.variables.get_mut(slot), list) {
+                (Some(place), Looped::Branch(branch)) if self.frames.is_empty() => branch.put(index, place),
                 _ => self.assign(slot, list.get(index).unwrap_or(Value::Null)),
             }
             self.block(body)?;

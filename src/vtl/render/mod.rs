@@ -162,7 +162,7 @@ impl<'r> Rendering<'r, '_, '_> {
             self.at = node.at;
             self.step(1)?;
             self.node(node)?;
-            if self.out.len() > self.budget.limits.output {
+            if self.out.len() > self.budget.output {
                 self.at = node.at;
                 return Err(self.exceeded(format!("an output of more than {} bytes", self.budget.limits.output)));
             }
