@@ -262,7 +262,7 @@ impl<'t, B: Build<'t>> Reader<'t, B> {
     #[inline(never)]
     fn unusual(&mut self, mut end: usize) -> Option<Quoted<'t>> {
         if !B::PRINTED {
-            return self.to_its_end(end);
+            return self.closed(end);
         }
         let quote = self.peek().filter(|byte| matches!(byte, b'"' | b'\''))?;
         let start = self.at + 1;
@@ -300,7 +300,7 @@ impl<'t, B: Build<'t>> Reader<'t, B> {
 
     /// The same where nobody asks how it is printed.
     #[inline(always)]
-    fn to_its_end(&mut self, mut end: usize) -> Option<Quoted<'t>> {
+    fn closed(&mut self, mut end: usize) -> Option<Quoted<'t>> {
         let start = self.at + 1;
         let bytes = self.text.as_bytes();
         let quote = match bytes.get(self.at)? {

@@ -1,5 +1,5 @@
-//! Any path over any JSON gives a value, nothing or an error; and compact text is what values print. The text before the first NUL is
-//! the path, what follows is the JSON.
+//! Any path over any JSON gives a value, nothing or an error, the same whether the JSON was made into values or is read where it lies; and
+//! compact text is what values print. The text before the first NUL is the path, what follows is the JSON.
 #![no_main]
 
 use headgate::mapping::json;
@@ -13,7 +13,10 @@ fuzz_target!(|text: &str| {
     if json::compact(json, &mut compact) {
         assert_eq!(Some(compact), root.as_ref().map(|root| root.to_json()));
     }
-    if let (Some(root), Ok(path)) = (root, JsonPath::parse(path)) {
-        let _ = path.find(&root).map(|found| found.map(|value| value.to_json()));
+    let document = json::document(json);
+    assert_eq!(document.as_ref().map(|root| root.to_json()), root.as_ref().map(|root| root.to_json()));
+    if let (Some(root), Some(document), Ok(path)) = (root, document, JsonPath::parse(path)) {
+        let find = |root| path.find(root).map(|found| found.map(|value| value.to_json()));
+        assert_eq!(find(&document), find(&root));
     }
 });
