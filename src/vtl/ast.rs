@@ -55,6 +55,8 @@ pub(super) enum NodeKind {
     Reference(Reference),
     /// An escaped reference: evaluated, not printed.
     Discard(Reference),
+    /// `\$name`, evaluated already: printed as it is written, or as the argument is that a macro's call has for it.
+    Name(Slot, Box<str>),
     Set(Reference, Expression),
     If(Vec<(Expression, Block)>, Option<Block>),
     Foreach(Slot, Expression, Block),
@@ -73,6 +75,8 @@ pub(super) enum NodeKind {
 pub(super) struct Call {
     pub(super) name: Box<str>,
     pub(super) arguments: Vec<Expression>,
+    /// The arguments as they are written.
+    pub(super) literals: Vec<Box<str>>,
     /// Whether an argument is a bare word, which is an error only if there is such a macro.
     pub(super) has_words: bool,
     /// What is printed where no macro has the name.
@@ -117,6 +121,13 @@ pub(super) enum Expression {
     Map(Vec<(Self, Self)>),
     Not(Box<Self>),
     Binary(Operator, Box<(Self, Self)>),
+}
+
+impl Expression {
+    /// Whether a macro takes it as a value; it looks at other arguments each time it reads them.
+    pub(super) const fn is_constant(&self) -> bool {
+        matches!(self, Self::Boolean(_) | Self::Integer(_) | Self::BigInteger(_) | Self::Double(_))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

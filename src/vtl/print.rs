@@ -49,7 +49,7 @@ impl Value<'_> {
             Self::Entry(entry) => {
                 out.push_str(entry.key.text());
                 out.push('=');
-                entry.value().print_within(out, depth + 1);
+                entry.value().print_member(out, depth);
             }
             Self::List(list) if list.kind == ListKind::Json => self.write_json(out, true),
             Self::List(list) => {

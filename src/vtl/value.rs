@@ -1,7 +1,7 @@
 //! Values.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use num_bigint::BigInt;
 
@@ -81,6 +81,8 @@ pub struct List<'r> {
     pub items: RefCell<Vec<Value<'r>>>,
     /// What kind of list it is.
     pub kind: ListKind,
+    /// The map that it shows something of.
+    pub(super) shows: Weak<Map<'r>>,
 }
 
 /// Kinds of lists.
@@ -192,12 +194,12 @@ impl<'r> Value<'r> {
     }
 
     fn of(kind: ListKind, items: Vec<Self>) -> Self {
-        Self::List(Rc::new(List { items: RefCell::new(items), kind }))
+        Self::List(Rc::new(List { items: RefCell::new(items), kind, shows: Weak::new() }))
     }
 
     /// A map's keys, values or entries.
-    pub(super) fn view(items: Vec<Self>) -> Self {
-        Self::of(ListKind::View, items)
+    pub(super) fn view(items: Vec<Self>, map: Weak<Map<'r>>) -> Self {
+        Self::List(Rc::new(List { items: RefCell::new(items), kind: ListKind::View, shows: map }))
     }
 
     pub(super) fn iterator(mut items: Vec<Self>) -> Self {

@@ -88,7 +88,7 @@ fn block(nodes: &Block, visit: Visit<'_>) {
                 expression(value, visit);
             }
             NodeKind::Break(Some(value)) => expression(value, visit),
-            NodeKind::Text(_) | NodeKind::Break(None) | NodeKind::Stop | NodeKind::Fails(..) => {}
+            NodeKind::Text(_) | NodeKind::Name(..) | NodeKind::Break(None) | NodeKind::Stop | NodeKind::Fails(..) => {}
         }
     }
 }

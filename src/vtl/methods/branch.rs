@@ -1,5 +1,7 @@
 //! What a list or map of a document is asked most: the rest is asked of a collection made from it.
 
+use std::rc::Weak;
+
 use crate::vtl::arithmetic::same;
 use crate::vtl::document::Branch;
 use crate::vtl::value::Value;
@@ -13,7 +15,7 @@ pub(super) fn call<'r>(branch: &Branch<'r>, name: &str, arguments: &[Value<'r>])
         ("get", [Value::String(key)]) if !branch.is_list() => branch.named(key)?,
         ("containsKey", [Value::String(key)]) if !branch.is_list() => Value::boolean(branch.keys().contains(&&**key)),
         ("contains", [item]) if branch.is_list() => Value::boolean(branch.values().any(|element| same(&element, item))),
-        ("keySet", []) if !branch.is_list() => Value::view(branch.keys().iter().map(|key| Value::text(*key)).collect()),
+        ("keySet", []) if !branch.is_list() => Value::view(branch.keys().iter().map(|key| Value::text(*key)).collect(), Weak::new()),
         _ => return None,
     })
 }

@@ -64,7 +64,7 @@ fn change<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>]) -> Resul
         ("add", [Integer(index), item]) => {
             let at = place(*index, list)?;
             list.items.borrow_mut().insert(at, item.clone());
-            Ok(None)
+            found(super::void())
         }
         ("addAll", [Value::List(other)]) => {
             let more = other.items.borrow().clone();
@@ -86,7 +86,7 @@ fn change<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>]) -> Resul
         }
         ("clear", []) => {
             list.items.borrow_mut().clear();
-            Ok(None)
+            found(super::void())
         }
         _ => take_away(list, name, arguments),
     }

@@ -21,12 +21,12 @@ pub(crate) fn call<'r>(map: &Rc<Map<'r>>, name: &str, arguments: &[Value<'r>]) -
         ("getOrDefault", [key, default]) => found(map.entries.borrow().get(&Key::of(key)).unwrap_or(default).clone()),
         ("containsKey", [key]) => found(Value::boolean(map.entries.borrow().get(&Key::of(key)).is_some())),
         ("containsValue", [value]) => found(Value::boolean(map.entries.borrow().values().any(|other| same(other, value)))),
-        ("keySet", []) => found(Value::view(map.entries.borrow().keys().map(Key::to_value).collect())),
-        ("values", []) => found(Value::view(map.entries.borrow().values().cloned().collect())),
+        ("keySet", []) => found(Value::view(map.entries.borrow().keys().map(Key::to_value).collect(), Rc::downgrade(map))),
+        ("values", []) => found(Value::view(map.entries.borrow().values().cloned().collect(), Rc::downgrade(map))),
         ("entrySet", []) => {
             let entries = map.entries.borrow();
             let entry = |(key, value): (&Key<'r>, &Value<'r>)| Entry { map: Rc::clone(map), key: key.clone(), value: value.clone() };
-            found(Value::view(entries.iter().map(|member| Value::Entry(Rc::new(entry(member)))).collect()))
+            found(Value::view(entries.iter().map(|member| Value::Entry(Rc::new(entry(member)))).collect(), Rc::downgrade(map)))
         }
         _ => change(map, name, arguments),
     }
@@ -48,7 +48,7 @@ fn change<'r>(map: &Map<'r>, name: &str, arguments: &[Value<'r>]) -> Result<'r> 
             let more: Vec<_> = other.entries.borrow().iter().map(|(key, value)| (key.clone(), value.clone())).collect();
             let mut entries = map.entries.borrow_mut();
             more.into_iter().for_each(|(key, value)| drop(entries.insert(key, value)));
-            Ok(None)
+            found(super::void())
         }
         ("replace", [key, value]) => {
             let mut entries = map.entries.borrow_mut();
@@ -74,7 +74,7 @@ fn change<'r>(map: &Map<'r>, name: &str, arguments: &[Value<'r>]) -> Result<'r> 
         ("remove", [key]) => Ok(map.entries.borrow_mut().remove(&Key::of(key))),
         ("clear", []) => {
             map.entries.take();
-            Ok(None)
+            found(super::void())
         }
         _ => Ok(None),
     }
@@ -96,6 +96,7 @@ pub(super) fn call_entry<'r>(entry: &Rc<Entry<'r>>, name: &str, arguments: &[Val
         ("getValue", []) => Ok(entry_property(entry, "value")),
         ("toString", []) => Ok(Some(Value::text(Value::Entry(Rc::clone(entry)).to_text()))),
         ("equals", [other]) => Ok(Some(Value::boolean(same(&Value::Entry(Rc::clone(entry)), other)))),
+        ("hashCode", []) => Ok(super::hash_code(&Value::Entry(Rc::clone(entry)), 0).map(|hash| Value::Integer(hash.into()))),
         ("setValue", [value]) if value.holds(Rc::as_ptr(&entry.map).cast()) => Err("a collection cannot contain itself".to_owned()),
         ("setValue", [value]) => Ok(entry.map.entries.borrow_mut().insert(entry.key.clone(), value.clone())),
         _ => Ok(None),

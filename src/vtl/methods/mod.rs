@@ -7,6 +7,7 @@ pub(super) mod map;
 mod names;
 mod number;
 mod string;
+mod units;
 
 use std::rc::Rc;
 
@@ -152,6 +153,11 @@ fn takes_nothing(value: &Value<'_>, name: &str) -> bool {
     }
 }
 
+/// What Velocity gives for a method that returns nothing.
+fn void<'r>() -> Value<'r> {
+    Value::text("")
+}
+
 /// Whether a number is no `int`.
 fn is_long(value: &Value<'_>) -> bool {
     matches!(value, Value::Integer(number) if i32::try_from(*number).is_err())
@@ -174,6 +180,7 @@ fn hash_code(value: &Value<'_>, depth: usize) -> Option<i32> {
         _ if depth > DEPTH => None,
         Value::Branch(branch) => hash_code(&branch.to_value(), depth),
         Value::Null => Some(0),
+        Value::Entry(entry) => Some(hash_code(&entry.key.to_value(), depth + 1)? ^ hash_code(&entry.value(), depth + 1)?),
         Value::String(text) => Some(text.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()))),
         Value::Boolean(value) => Some(if (*value).into() { 1231 } else { 1237 }),
         Value::Integer(number) => Some(i32::try_from(*number).unwrap_or_else(|_| folded(number.cast_unsigned()))),

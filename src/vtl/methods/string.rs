@@ -36,7 +36,6 @@ pub(super) fn call<'r>(text: &Text<'r>, name: &str, arguments: &[Value<'r>], wat
         ("stripTrailing", []) => found(part(text, text.trim_end())),
         ("isBlank", []) => found(Value::boolean(text.trim().is_empty())),
         ("repeat", [Integer(count)]) => repeat(text, *count),
-        ("codePointAt", [Integer(at)]) => code_point(text, *at),
         ("equalsIgnoreCase", [String(other)]) => found(Value::boolean(text.to_lowercase() == other.to_lowercase())),
         ("compareTo", [String(other)]) => found(Integer(compare(text, other))),
         ("compareTo", [_]) => Err("a text compares only to a text".to_owned()),
@@ -58,7 +57,7 @@ pub(super) fn call<'r>(text: &Text<'r>, name: &str, arguments: &[Value<'r>], wat
         ("split", [String(separator), Integer(limit)]) => found(Value::list(java::split(text, separator, *limit, watch)?)),
         ("format", [String(format), arguments @ ..]) => super::format::format(format, arguments).map(|text| Some(Value::text(text))),
         ("valueOf", [other]) => found(super::text_of(other)),
-        _ => Ok(None),
+        _ => super::units::call(text, name, arguments),
     }
 }
 
@@ -94,7 +93,7 @@ fn substring<'r>(text: &Text<'r>, from: i64, to: i64) -> Result<'r> {
 }
 
 /// The byte at which a UTF-16 unit stands; nothing behind the end.
-fn byte_at(text: &str, unit: usize) -> Option<usize> {
+pub(super) fn byte_at(text: &str, unit: usize) -> Option<usize> {
     if text.is_ascii() {
         return (unit <= text.len()).then_some(unit);
     }
@@ -135,11 +134,6 @@ fn repeat<'r>(text: &str, count: i64) -> Result<'r> {
     let count = usize::try_from(count).map_err(|_| "a text cannot be repeated so often".to_owned())?;
     java::checked(text.len().saturating_mul(count))?;
     Ok(Some(Value::text(text.repeat(count))))
-}
-
-fn code_point<'r>(text: &str, at: i64) -> Result<'r> {
-    let found = usize::try_from(at).ok().and_then(|at| byte_at(text, at)).and_then(|at| text.get(at..)?.chars().next());
-    found.map(|c| Some(Value::Integer(u32::from(c).into()))).ok_or_else(|| format!("index {at} is out of range"))
 }
 
 fn join<'r>(between: &str, parts: &[Value<'r>]) -> Result<'r> {

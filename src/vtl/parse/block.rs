@@ -94,8 +94,16 @@ impl Parser<'_, '_> {
             Meaning::Reference(reference) => nodes.node(reference.at, NodeKind::Reference(reference)),
             Meaning::Escaped(reference, text) => {
                 let at = reference.at;
+                let (slot, is_name) = (reference.root, reference.parts.is_empty());
                 nodes.node(at, NodeKind::Discard(reference));
-                nodes.text(at, &text);
+                let name = self.names.name(slot).filter(|_| is_name).unwrap_or_default();
+                match text.strip_suffix(name).and_then(|text| text.strip_suffix('$')) {
+                    Some(before) if is_name => {
+                        nodes.text(at, before);
+                        nodes.node(at, NodeKind::Name(slot, format!("${name}").into()));
+                    }
+                    _ => nodes.text(at, &text),
+                }
             }
             Meaning::Runt(text) => nodes.text(found.at, text),
             Meaning::Barred => {}

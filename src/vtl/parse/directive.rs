@@ -14,6 +14,8 @@ struct Argument<'t> {
     at: usize,
     /// Its first token.
     image: &'t str,
+    /// All of it as it is written.
+    literal: &'t str,
     /// Nothing: a bare word.
     value: Option<Expression>,
 }
@@ -153,7 +155,8 @@ impl<'t> Parser<'t, '_> {
                 }
                 _ => Some(self.value()?),
             };
-            arguments.push(Argument { at, image, value });
+            let literal = self.text.get(at..self.end).unwrap_or_default();
+            arguments.push(Argument { at, image, literal, value });
         }
     }
 
@@ -269,8 +272,9 @@ impl<'t> Parser<'t, '_> {
     fn call(&self, start: usize, name: &str, arguments: Vec<Argument<'t>>, body: Option<(Slot, Block)>) -> NodeKind {
         let text = self.text.get(start..self.end).unwrap_or_default();
         let has_words = arguments.iter().any(|argument| argument.value.is_none());
+        let literals = arguments.iter().map(|argument| argument.literal.into()).collect();
         let arguments = arguments.into_iter().map(|argument| argument.value.unwrap_or(Expression::Nothing)).collect();
-        NodeKind::Call(Call { name: name.into(), arguments, has_words, text: text.into(), body })
+        NodeKind::Call(Call { name: name.into(), arguments, literals, has_words, text: text.into(), body })
     }
 
     /// `#@name(…) … #end`: what stands between is `$bodyContent` to the macro.

@@ -1,7 +1,7 @@
 //! Directives.
 
 use std::cell::RefCell;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use super::evaluated::Piece;
 use super::flow::{End, Fault, Outcome, until_break};
@@ -9,32 +9,53 @@ use super::{Frame, Loop, Rendering};
 use crate::vtl::ast::{Block, Call, Expression, Operator, Part, Reference, Slot};
 use crate::vtl::document::Branch;
 use crate::vtl::error::ErrorKind;
-use crate::vtl::map::Key;
+use crate::vtl::map::{Key, Map};
 use crate::vtl::parse::{LOOP_SLOTS, evaluated};
 use crate::vtl::value::{Defined, List, ListKind, Truth, Value};
 
 /// What a loop runs over.
 enum Looped<'r> {
     List(Rc<List<'r>>),
+    /// What a map shows of itself, which has so many members, that must not change.
+    Map(Rc<Map<'r>>, usize, Rc<List<'r>>),
     Branch(Branch<'r>),
 }
 
 impl<'r> Looped<'r> {
     /// Elements that are nobody else's.
-    fn list(items: Vec<Value<'r>>) -> Self {
-        Self::List(Rc::new(List { items: RefCell::new(items), kind: ListKind::View }))
+    fn list(items: Vec<Value<'r>>, shows: Weak<Map<'r>>) -> Self {
+        Self::over(Rc::new(List { items: RefCell::new(items), kind: ListKind::View, shows }))
+    }
+
+    fn over(list: Rc<List<'r>>) -> Self {
+        match list.shows.upgrade() {
+            Some(map) => {
+                let count = map.entries.borrow().len();
+                Self::Map(map, count, list)
+            }
+            None => Self::List(list),
+        }
+    }
+
+    /// Java's iterators refuse to go on when what they run over has other elements than at their beginning.
+    fn is_changed(&self, length: usize) -> bool {
+        match self {
+            Self::List(list) => list.items.borrow().len() != length,
+            Self::Map(map, count, _) => map.entries.borrow().len() != *count,
+            Self::Branch(_) => false,
+        }
     }
 
     fn len(&self) -> usize {
         match self {
-            Self::List(list) => list.items.borrow().len(),
+            Self::List(list) | Self::Map(.., list) => list.items.borrow().len(),
             Self::Branch(branch) => branch.len(),
         }
     }
 
     fn get(&self, index: usize) -> Option<Value<'r>> {
         match self {
-            Self::List(list) => list.items.borrow().get(index).cloned(),
+            Self::List(list) | Self::Map(.., list) => list.items.borrow().get(index).cloned(),
             Self::Branch(branch) => branch.get(index),
         }
     }
@@ -73,12 +94,14 @@ impl<'r> Rendering<'r, '_, '_> {
     pub(super) fn foreach(&mut self, slot: Slot, list: &'r Expression, body: &'r Block) -> Outcome {
         let at = self.at;
         let list = match self.value(list)? {
-            Some(Value::List(list)) if list.kind == ListKind::Iterator => Looped::list(list.items.take().into_iter().rev().collect()),
-            Some(Value::List(list)) => Looped::List(list),
+            Some(Value::List(list)) if list.kind == ListKind::Iterator => {
+                Looped::list(list.items.take().into_iter().rev().collect(), Weak::new())
+            }
+            Some(Value::List(list)) => Looped::over(list),
             Some(Value::Branch(branch)) => Looped::Branch(branch),
-            Some(Value::Map(map)) => Looped::list(map.entries.borrow().values().cloned().collect()),
+            Some(Value::Map(map)) => Looped::list(map.entries.borrow().values().cloned().collect(), Rc::downgrade(&map)),
             Some(Value::Given(object)) => match self.scope.call(object, "values", &[]) {
-                Ok(Some(Value::List(list))) => Looped::List(list),
+                Ok(Some(Value::List(list))) => Looped::over(list),
                 _ => return Ok(()),
             },
             _ => return Ok(()),
@@ -119,7 +142,7 @@ impl<'r> Rendering<'r, '_, '_> {
             if now == index {
                 return Ok(());
             }
-            if now != length {
+            if index > 0 && list.is_changed(length) {
                 self.at = at;
                 return Err(self.fault(ErrorKind::Runtime, "the list was changed while the loop runs over it"));
             }
@@ -161,11 +184,11 @@ impl<'r> Rendering<'r, '_, '_> {
             return Err(self.fault(ErrorKind::Runtime, format!("a bare word is no argument of the macro `#{}`", call.name)));
         }
         self.enter()?;
-        let mut frame = Frame { arguments: Vec::new(), locals: Vec::new() };
+        let mut frame = Frame { definition, call, arguments: Vec::new(), locals: Vec::new() };
         for (slot, argument) in definition.parameters.iter().zip(&call.arguments) {
             match argument {
-                Expression::Boolean(_) | Expression::Integer(_) | Expression::BigInteger(_) | Expression::Double(_) => {
-                    if let Some(value) = self.value(argument)? {
+                constant if constant.is_constant() => {
+                    if let Some(value) = self.value(constant)? {
                         frame.put(*slot, value);
                     }
                 }

@@ -13,7 +13,7 @@ mod variables;
 pub(super) use budget::Watch;
 pub use evaluated::Evaluated;
 
-use super::ast::{Block, Expression, Macro, Node, NodeKind, Part, Reference, Slot, Template};
+use super::ast::{Block, Call, Expression, Macro, Node, NodeKind, Part, Reference, Slot, Template};
 use super::error::{Error, ErrorKind};
 use super::limits::{Clock, Limits};
 use super::parse::Names;
@@ -96,6 +96,8 @@ struct Loop {
 
 /// A macro being rendered.
 struct Frame<'r> {
+    definition: &'r Macro,
+    call: &'r Call,
     /// Arguments that are evaluated when they are read.
     arguments: Vec<(Slot, &'r Expression)>,
     locals: Vec<(Slot, Value<'r>)>,
@@ -175,6 +177,10 @@ impl<'r> Rendering<'r, '_, '_> {
             NodeKind::Text(text) => self.out.push_str(text),
             NodeKind::Reference(reference) => return self.print(reference),
             NodeKind::Discard(reference) => return self.reference(reference).map(drop),
+            NodeKind::Name(slot, text) => {
+                let literal = self.frames.iter().rev().find_map(|frame| frame.literal(*slot));
+                self.out.push_str(literal.unwrap_or(text));
+            }
             NodeKind::Set(target, value) => self.set(target, value)?,
             NodeKind::If(branches, otherwise) => return self.choose(branches, otherwise.as_ref()),
             NodeKind::Foreach(slot, list, body) => return self.foreach(*slot, list, body),

@@ -18,6 +18,13 @@ impl<'r> Frame<'r> {
         self.arguments.iter().find(|(known, _)| *known == slot).map(|(_, argument)| *argument)
     }
 
+    /// How the call writes the argument for a parameter.
+    pub(super) fn literal(&self, slot: Slot) -> Option<&'r str> {
+        let place = self.definition.parameters.iter().position(|known| *known == slot)?;
+        self.call.arguments.get(place).filter(|argument| !argument.is_constant())?;
+        self.call.literals.get(place).map(|literal| &**literal)
+    }
+
     pub(super) fn put(&mut self, slot: Slot, value: Value<'r>) {
         match self.locals.iter_mut().find(|(known, _)| *known == slot) {
             Some((_, place)) => *place = value,
