@@ -171,15 +171,15 @@ const COMPARED: usize = 200_000;
 const NESTED: usize = 500;
 
 fn same_within<'r>(left: &Value<'r>, right: &Value<'r>, budget: &mut usize) -> bool {
-    let cost = if matches!(left, Value::List(_) | Value::Map(_) | Value::Branch(_)) { NESTED } else { 1 };
+    if (matches!(left, Value::Branch(_)) || matches!(right, Value::Branch(_))) && left.kind() == right.kind() {
+        return same_within(&left.clone().resolved(), &right.clone().resolved(), budget);
+    }
+    let cost = if matches!(left, Value::List(_) | Value::Map(_)) { NESTED } else { 1 };
     match budget.checked_sub(cost) {
         Some(rest) => *budget = rest,
         None => return false,
     }
     match (left, right) {
-        (Value::Branch(branch), other) | (other, Value::Branch(branch)) if left.kind() == right.kind() => {
-            same_within(&branch.to_value(), &other.clone().resolved(), budget)
-        }
         (Value::Null, Value::Null) => true,
         (Value::Boolean(a), Value::Boolean(b)) => a == b,
         (Value::Integer(a), Value::Integer(b)) => a == b,

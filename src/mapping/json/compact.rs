@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::{Build, Form, Quoted, Reader, Word};
+use super::quoted::{Form, Quoted};
+use super::{Build, Reader, Word};
 use crate::vtl::write_json_string;
 
 /// Objects with more members than this are left to values: finding a key twice would cost more than it saves.

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use super::quoted::{Form, Quoted};
 use super::values::number;
-use super::{Build, Form, Quoted, Reader, Word};
+use super::{Build, Reader, Word};
 use crate::vtl::{Builder, Mark, Value};
 
 /// Reads JSON like [`super::parse`], for what changes no collection. Where a document cannot hold it, there are values.

@@ -3,15 +3,18 @@
 
 mod compact;
 mod document;
+mod quoted;
 pub(super) mod scan;
 mod values;
 
 use std::ops::Range;
 
+use quoted::{Form, Quoted};
 use scan::{inside, plain};
 
 pub use compact::compact;
 pub use document::document;
+pub use quoted::unescaped;
 pub use values::{parse, parse_owned};
 
 /// Collections within collections.
@@ -44,85 +47,6 @@ enum Word {
     Null,
     True,
     False,
-}
-
-/// The inside of a string as it was written.
-#[derive(Debug, Clone, Copy)]
-struct Quoted<'t> {
-    text: &'t str,
-    form: Form,
-}
-
-/// How a string is written. A whole word: a byte beside two words is copied with its padding, which the processor waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(usize)]
-enum Form {
-    /// Every character stands for itself, and is printed so.
-    Plain,
-    /// With escapes, but only such as are printed.
-    Escaped,
-    /// With other escapes.
-    Unusual,
-    /// Without escapes, but some characters are printed with one, or the quotes are single ones.
-    Raw,
-}
-
-impl Quoted<'_> {
-    /// The text with its escapes resolved.
-    fn unescaped(self) -> Option<String> {
-        let mut out = String::new();
-        self.unescape(&mut out)?;
-        Some(out)
-    }
-
-    /// Appends the text with its escapes resolved.
-    fn unescape(self, out: &mut String) -> Option<()> {
-        out.reserve(self.text.len());
-        let mut rest = self.text;
-        loop {
-            let (before, escape) = rest.split_at_checked(inside(rest.as_bytes(), b'\\'))?;
-            out.push_str(before);
-            let mut escape = escape.chars();
-            if escape.next().is_none() {
-                return Some(());
-            }
-            let c = escape.next()?;
-            rest = escape.as_str();
-            match c {
-                'n' => out.push('\n'),
-                't' => out.push('\t'),
-                'r' => out.push('\r'),
-                'b' => out.push('\u{8}'),
-                'f' => out.push('\u{c}'),
-                'u' => {
-                    let first = hex(&mut rest)?;
-                    let mut units = [first, 0];
-                    let mut count = 1;
-                    if (0xd800..0xdc00).contains(&first)
-                        && let Some(mut after) = rest.strip_prefix("\\u")
-                    {
-                        units = [first, hex(&mut after)?];
-                        count = 2;
-                        rest = after;
-                    }
-                    out.push_str(&String::from_utf16_lossy(units.get(..count)?));
-                }
-                other => out.push(other),
-            }
-        }
-    }
-}
-
-/// What stands between the quotes of a JSON string, with its escapes resolved; nothing where one of them is none.
-#[must_use]
-pub fn unescaped(text: &str) -> Option<String> {
-    Quoted { text, form: Form::Unusual }.unescaped()
-}
-
-fn hex(rest: &mut &str) -> Option<u16> {
-    let code = u16::from_str_radix(rest.get(..4)?, 16).ok()?;
-    *rest = rest.get(4..)?;
-    Some(code)
 }
 
 /// Reads in one loop, with a list of what is open, so that the place in the text is nowhere but in a register.
@@ -249,16 +173,19 @@ impl<'t, B: Build<'t>> Reader<'t, B> {
     #[inline(always)]
     fn quoted(&mut self) -> Option<Quoted<'t>> {
         let start = self.at + 1;
+        if self.peek() != Some(b'"') {
+            return self.unusual(start);
+        }
         let rest = self.text.as_bytes().get(start..)?;
         let end = start + if B::PRINTED { plain(rest) } else { inside(rest, b'"') };
-        if self.peek() != Some(b'"') || self.text.as_bytes().get(end) != Some(&b'"') {
+        if self.text.as_bytes().get(end) != Some(&b'"') {
             return self.unusual(end);
         }
         self.at = end + 1;
         Some(Quoted { text: self.text.get(start..end)?, form: Form::Plain })
     }
 
-    /// A string in single quotes, or one in double quotes with something at `end` that needs a look.
+    /// A string in single quotes, or one in double quotes with something at `end` that needs a look; before that there is nothing.
     #[inline(never)]
     fn unusual(&mut self, mut end: usize) -> Option<Quoted<'t>> {
         if !B::PRINTED {
@@ -268,9 +195,6 @@ impl<'t, B: Build<'t>> Reader<'t, B> {
         let start = self.at + 1;
         let bytes = self.text.as_bytes();
         let (mut escaped, mut usual) = (false, quote == b'"');
-        if !usual {
-            end = start;
-        }
         loop {
             let rest = bytes.get(end..)?;
             end += plain(rest);
@@ -303,14 +227,8 @@ impl<'t, B: Build<'t>> Reader<'t, B> {
     fn closed(&mut self, mut end: usize) -> Option<Quoted<'t>> {
         let start = self.at + 1;
         let bytes = self.text.as_bytes();
-        let quote = match bytes.get(self.at)? {
-            b'"' => b'"',
-            b'\'' => {
-                end = start + inside(bytes.get(start..)?, b'\'');
-                b'\''
-            }
-            _ => return None,
-        };
+        let quote = self.peek().filter(|byte| matches!(byte, b'"' | b'\''))?;
+        end += inside(bytes.get(end..)?, quote);
         let mut form = Form::Raw;
         while *bytes.get(end)? != quote {
             form = Form::Escaped;
@@ -388,6 +306,17 @@ mod tests {
     fn text_that_does_not_begin_like_json_is_one_string() {
         assert_eq!(parse("a=1&b=2").map(|value| value.to_json()).as_deref(), Some("\"a=1&b=2\""));
         assert!(parse("{\"a\"").is_none() && parse("").is_none() && parse("[1] 2").is_none());
+    }
+
+    #[test]
+    fn each_sign_of_a_string_is_looked_at_once() {
+        // Each would look at all that follow if it looked for the end of the other kind.
+        for text in ["'a',", "'a\"',", "\"a'\",", "'\\\\',"] {
+            let many = format!("[{}1]", text.repeat(100_000));
+            assert!(document(&many).is_some_and(|value| value.to_json().len() > 400_000), "{text}");
+            assert!(parse(&many).is_some(), "{text}");
+            compact(&many, &mut String::new());
+        }
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::ops::Range;
 use std::rc::Rc;
 
-use super::{Build, Form, Quoted, Reader, Word};
+use super::quoted::{Form, Quoted};
+use super::{Build, Reader, Word};
 use crate::vtl::{Key, Text, Value, format_decimal};
 
 /// A fraction with more characters than this is no double.

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use regex::{Regex, RegexBuilder};
 
+use super::collection::Collection;
 use super::{JsonPath, PathError, Search};
 use crate::vtl::Value;
 
@@ -109,10 +110,10 @@ fn any<'r>(filters: &[Filter], wanted: bool, element: &Value<'r>, search: &mut S
 impl Operand {
     fn value<'r>(&self, element: &Value<'r>, search: &mut Search<'r>) -> Result<Option<Value<'r>>, PathError> {
         Ok(match self {
-            Self::Path(path) => path.search(element, search)?.map(Value::resolved),
+            Self::Path(path) => path.search(element, search)?,
             Self::Root(path) => {
                 let root = search.root.clone();
-                path.search(&root, search)?.map(Value::resolved)
+                path.search(&root, search)?
             }
             Self::Text(text) => Some(Value::text(text.clone())),
             Self::Number(number) => Some(Value::Double(*number)),
@@ -145,12 +146,11 @@ fn compare<'r>(
         Comparison::LessOrEqual => matches!(order(), Some(Ordering::Less | Ordering::Equal)),
         Comparison::Greater => order() == Some(Ordering::Greater),
         Comparison::GreaterOrEqual => matches!(order(), Some(Ordering::Greater | Ordering::Equal)),
-        Comparison::Contains => match (&value, &other) {
-            (Value::String(text), Value::String(part)) => text.contains(&**part),
-            (Value::List(list), _) => {
-                let items = list.items.borrow();
-                search.visit(items.len())?;
-                holds(&items, &other)
+        Comparison::Contains => match (&value, &other, Collection::of(&value)) {
+            (Value::String(text), Value::String(part), _) => text.contains(&**part),
+            (.., Some(Collection::List(list))) => {
+                search.visit(list.len())?;
+                holds(&list.values(), &other)
             }
             _ => false,
         },
@@ -163,15 +163,14 @@ fn compare<'r>(
 
 /// How a value relates to a list. What is no list relates to nothing.
 fn related<'r>(within: Within, value: &Value<'r>, other: &Value<'r>, search: &mut Search<'r>) -> Result<bool, PathError> {
-    let Value::List(right) = other else { return Ok(false) };
-    let right = right.items.borrow();
+    let Some(Collection::List(right)) = Collection::of(other) else { return Ok(false) };
     if matches!(within, Within::In | Within::NotIn) {
         search.visit(right.len())?;
-        return Ok(holds(&right, value) == (within == Within::In));
+        return Ok(holds(&right.values(), value) == (within == Within::In));
     }
-    let Value::List(left) = value else { return Ok(false) };
-    let left = left.items.borrow();
+    let Some(Collection::List(left)) = Collection::of(value) else { return Ok(false) };
     search.visit(left.len().saturating_mul(right.len()))?;
+    let (left, right) = (left.values(), right.values());
     Ok(match within {
         Within::All => right.iter().all(|item| holds(&left, item)),
         Within::SubsetOf => left.iter().all(|item| holds(&right, item)),
@@ -187,9 +186,7 @@ fn holds(items: &[Value<'_>], wanted: &Value<'_>) -> bool {
 fn size(value: &Value<'_>) -> Option<usize> {
     match value {
         Value::String(text) => Some(text.chars().count()),
-        Value::List(list) => Some(list.items.borrow().len()),
-        Value::Map(map) => Some(map.entries.borrow().len()),
-        _ => None,
+        other => Collection::of(other).map(|collection| collection.len()),
     }
 }
 

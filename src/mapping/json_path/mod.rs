@@ -1,9 +1,11 @@
 //! Jayway's JSONPath: a definite path gives a value, an indefinite one (wildcard, deep scan, filter, slice, union) always a list.
 
+mod collection;
 mod filter;
 mod parse;
 
-use crate::vtl::{Entries, Key, Text, Value};
+use crate::vtl::{Key, Text, Value};
+use collection::{Collection, Map};
 use filter::Filter;
 
 /// Values that one path may visit.
@@ -127,17 +129,10 @@ impl<'r> Search<'r> {
         let mut value = root.clone();
         for step in steps {
             self.visit(1)?;
-            let next = match (step, &value) {
-                (Step::Property(name), Value::Map(map)) => map.entries.borrow().named(name).cloned(),
-                (Step::Index(index), Value::List(list)) => element(&list.items.borrow(), *index),
-                (Step::Properties(names), Value::Map(map)) => Some(together(names, &map.entries.borrow())),
-                (Step::Property(name), Value::Branch(branch)) => branch.named(name),
-                (Step::Index(index), Value::Branch(branch)) if branch.is_list() => {
-                    usize::try_from(*index).ok().and_then(|at| branch.get(at))
-                }
-                (Step::Properties(names), Value::Branch(branch)) => {
-                    Some(Value::map(names.iter().filter_map(|name| Some((owned_key(name), branch.named(name)?))).collect()))
-                }
+            let next = match (step, Collection::of(&value)) {
+                (Step::Property(name), Some(Collection::Map(map))) => map.named(name),
+                (Step::Index(index), Some(Collection::List(list))) => list.element(*index),
+                (Step::Properties(names), Some(Collection::Map(map))) => Some(together(names, &map)),
                 _ => None,
             };
             match next {
@@ -170,40 +165,35 @@ impl<'r> Search<'r> {
     /// Takes a step from a value. False: what the value is ends the whole search, because the steps so far were definite.
     fn expand(&mut self, value: &Value<'r>, step: &Step, place: Place, out: &mut Vec<Value<'r>>) -> Result<bool, PathError> {
         let before = out.len();
-        let goes_on = match (step, &value.clone().resolved()) {
-            (Step::Property(name), Value::Map(map)) => {
-                let found = map.entries.borrow().named(name).cloned();
+        let goes_on = match (step, Collection::of(value)) {
+            (Step::Property(name), Some(Collection::Map(map))) => {
+                let found = map.named(name);
                 let goes_on = found.is_some() || place.leaf || !place.definite;
                 out.extend(found);
                 goes_on
             }
-            (Step::Properties(names), Value::Map(map)) => {
-                properties(names, &map.entries.borrow(), place, out);
+            (Step::Properties(names), Some(Collection::Map(map))) => {
+                properties(names, &map, place, out);
                 true
             }
-            (Step::Index(index), Value::List(list)) => {
-                out.extend(element(&list.items.borrow(), *index));
+            (Step::Index(index), Some(Collection::List(list))) => {
+                out.extend(list.element(*index));
                 true
             }
-            (Step::Indexes(indexes), Value::List(list)) => {
-                let items = list.items.borrow();
-                out.extend(indexes.iter().filter_map(|index| element(&items, *index)));
+            (Step::Indexes(indexes), Some(Collection::List(list))) => {
+                out.extend(indexes.iter().filter_map(|index| list.element(*index)));
                 true
             }
-            (Step::Slice(from, to), Value::List(list)) => {
-                out.extend(slice(&list.items.borrow(), *from, *to));
+            (Step::Slice(from, to), Some(Collection::List(list))) => {
+                out.extend(range(list.len(), *from, *to).filter_map(|index| list.element(index)));
                 true
             }
             (Step::Property(_) | Step::Properties(_) | Step::Index(_) | Step::Indexes(_) | Step::Slice(..), _) => !place.definite,
-            (Step::Wildcard, Value::List(list)) => {
-                out.extend(list.items.borrow().iter().cloned());
+            (Step::Wildcard, Some(collection)) => {
+                out.extend(collection.values());
                 true
             }
-            (Step::Wildcard, Value::Map(map)) => {
-                out.extend(map.entries.borrow().values().cloned());
-                true
-            }
-            (Step::Filter(filter), value) => {
+            (Step::Filter(filter), _) => {
                 self.filter(value, filter, place, out)?;
                 true
             }
@@ -218,22 +208,21 @@ impl<'r> Search<'r> {
     }
 
     fn filter(&mut self, value: &Value<'r>, filter: &Filter, place: Place, out: &mut Vec<Value<'r>>) -> Result<(), PathError> {
-        match value {
+        match Collection::of(value) {
             // A deep scan asks a list itself before it asks its elements, which it comes to anyway.
-            Value::List(_) if place.scanned && !filter.holds(value, self)? => {}
-            Value::List(list) => {
-                let items = list.items.borrow();
-                self.visit(items.len())?;
-                for item in items.iter() {
-                    if filter.holds(item, self)? {
-                        out.push(item.clone());
+            Some(Collection::List(_)) if place.scanned && !filter.holds(value, self)? => {}
+            Some(Collection::List(list)) => {
+                self.visit(list.len())?;
+                for item in list.values() {
+                    if filter.holds(&item, self)? {
+                        out.push(item);
                     }
                 }
             }
-            Value::Map(_) if filter.holds(value, self)? => out.push(value.clone()),
-            Value::Map(_) => {}
-            _ if place.definite => return Err(PathError::Primitive),
-            _ => {}
+            Some(Collection::Map(_)) if filter.holds(value, self)? => out.push(value.clone()),
+            Some(Collection::Map(_)) => {}
+            None if place.definite => return Err(PathError::Primitive),
+            None => {}
         }
         Ok(())
     }
@@ -243,15 +232,9 @@ impl<'r> Search<'r> {
         let mut stack = vec![value.clone()];
         while let Some(value) = stack.pop() {
             self.visit(1)?;
-            match &value.clone().resolved() {
-                Value::List(list) => stack.extend(list.items.borrow().iter().rev().cloned()),
-                Value::Map(map) => {
-                    let children = stack.len();
-                    stack.extend(map.entries.borrow().values().cloned());
-                    stack.get_mut(children..).unwrap_or_default().reverse();
-                }
-                _ => {}
-            }
+            let children = stack.len();
+            stack.extend(Collection::of(&value).map(|collection| collection.values()).unwrap_or_default());
+            stack.get_mut(children..).unwrap_or_default().reverse();
             out.push(value);
         }
         Ok(())
@@ -270,53 +253,40 @@ struct Place {
 }
 
 /// `['a','b']`: at the end one map of both, before other steps each of them. A deep scan wants both in one map.
-fn properties<'r>(names: &[Box<str>], entries: &Entries<'r>, place: Place, out: &mut Vec<Value<'r>>) {
+fn properties<'r>(names: &[Box<str>], map: &Map<'_, 'r>, place: Place, out: &mut Vec<Value<'r>>) {
     if !place.leaf {
-        out.extend(names.iter().filter_map(|name| entries.named(name).cloned()));
-    } else if !place.scanned || names.iter().all(|name| entries.named(name).is_some()) {
-        out.push(together(names, entries));
+        out.extend(names.iter().filter_map(|name| map.named(name)));
+    } else if !place.scanned || names.iter().all(|name| map.named(name).is_some()) {
+        out.push(together(names, map));
     }
 }
 
-fn together<'r>(names: &[Box<str>], entries: &Entries<'r>) -> Value<'r> {
-    Value::map(names.iter().filter_map(|name| Some((owned_key(name), entries.named(name)?.clone()))).collect())
+fn together<'r>(names: &[Box<str>], map: &Map<'_, 'r>) -> Value<'r> {
+    let member = |name: &str| Some((Key::String(Text::from(name.to_owned())), map.named(name)?));
+    Value::map(names.iter().filter_map(|name| member(name)).collect())
 }
 
-fn owned_key<'r>(name: &str) -> Key<'r> {
-    Key::String(Text::from(name.to_owned()))
-}
-
-fn element<'r>(items: &[Value<'r>], index: i64) -> Option<Value<'r>> {
-    usize::try_from(index).ok().and_then(|index| items.get(index)).cloned()
-}
-
-fn slice<'r>(items: &[Value<'r>], from: Option<i64>, to: Option<i64>) -> Vec<Value<'r>> {
-    let length = items.len() as i64;
-    let bound = |index: i64| usize::try_from(if index < 0 { (index + length).max(0) } else { index.min(length) }).unwrap_or(0);
-    let (from, to) = (bound(from.unwrap_or(0)), bound(to.unwrap_or(length)));
-    items.get(from..to.max(from)).unwrap_or_default().to_vec()
+/// The places that a slice of a list of some length has.
+fn range(length: usize, from: Option<i64>, to: Option<i64>) -> std::ops::Range<i64> {
+    let length = length as i64;
+    let bound = |index: i64| if index < 0 { (index + length).max(0) } else { index.min(length) };
+    bound(from.unwrap_or(0))..bound(to.unwrap_or(length))
 }
 
 fn apply<'r>(function: Function, value: &Value<'r>) -> Option<Value<'r>> {
-    let value = &value.clone().resolved();
-    if let (Function::Length, Value::Map(map)) = (function, value) {
-        return Some(Value::Integer(map.entries.borrow().len() as i64));
-    }
-    if let (Function::Keys, Value::Map(map)) = (function, value) {
-        return Some(Value::json_list(map.entries.borrow().keys().map(|key| Value::text(key.text().to_owned())).collect()));
-    }
-    if let (Function::Length, Value::String(text)) = (function, value) {
-        return Some(Value::Integer(text.chars().count() as i64));
-    }
-    let Value::List(list) = value else { return None };
-    let items = list.items.borrow();
-    match function {
-        Function::Length => return Some(Value::Integer(items.len() as i64)),
-        Function::First => return items.first().cloned(),
-        Function::Last => return items.last().cloned(),
-        _ => {}
-    }
-    let numbers: Vec<f64> = items.iter().filter(|item| item.is_number()).filter_map(|item| item.to_text().parse().ok()).collect();
+    let list = match (function, Collection::of(value)) {
+        (Function::Length, Some(collection)) => return Some(Value::Integer(collection.len() as i64)),
+        (Function::Keys, Some(Collection::Map(map))) => return Some(Value::json_list(map.keys())),
+        (Function::First, Some(Collection::List(list))) => return list.element(0),
+        (Function::Last, Some(Collection::List(list))) => return list.element(list.len() as i64 - 1),
+        (_, Some(Collection::List(list))) => list,
+        (Function::Length, None) => match value {
+            Value::String(text) => return Some(Value::Integer(text.chars().count() as i64)),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let numbers: Vec<f64> = list.values().iter().filter(|item| item.is_number()).filter_map(|item| item.to_text().parse().ok()).collect();
     let folded = numbers.iter().copied();
     let average = || (!numbers.is_empty()).then(|| numbers.iter().sum::<f64>() / numbers.len() as f64);
     let result = match function {

@@ -45,6 +45,9 @@ fn nothing_tells_whether_a_payload_was_read_where_it_lies() {
         "#set($l = [$p.a, $p.b])$l $l.get(0).get(3).b #set($m = {'k': $p.b})$m.k.c $m $m.k.a.size()",
         "$util.escapeJavaScript($p.a[3].b) $util.escapeJavaScript($p) $util.parseJson($p.b.c) $util.urlEncode($p.a)",
         "#macro(m $x)$x $x.c#end#m($p.b)#m($p.a[3])",
+        "$input.path('$.a[?(@.c size 0)]') $input.path('$.a[?(@.c empty true)]') $input.path('$[?(@ contains 1)]') $input.path('$.a[0:2]')",
+        "$input.path('$.a[*].b') $input.path('$.a.first()') $input.path('$.a.last()') $input.path('$.a.sum()') $input.path('$.length()')",
+        "$input.path('$.a[?(@ in $.a)]') $input.path('$[?(@ subsetof $.a)]') $input.path('$.zz[*]') $input.path('$.a[99]') $input.path('$.c[*]')",
     ] {
         let text = format!("#set($p = $input.path('$')){text}");
         let (here, there) = (rendered(&text, BODY, true).unwrap(), rendered(&text, BODY, false).unwrap());
@@ -54,6 +57,14 @@ fn nothing_tells_whether_a_payload_was_read_where_it_lies() {
         let text = format!("#set($p = $input.path('$')){text}");
         assert_eq!(rendered(&text, BODY, true).unwrap_err(), rendered(&text, BODY, false).unwrap_err(), "{text}");
     }
+}
+
+#[test]
+fn large_payloads_are_compared_alike() {
+    let body = format!("{{\"a\":{0},\"b\":{0}}}", format!("[{}]", vec!["[1]"; 350].join(",")));
+    let text = "#set($p = $input.path('$'))#if($p.a == $p.b)same#end";
+    assert_eq!(rendered(text, &body, true), rendered(text, &body, false));
+    assert_eq!(rendered(text, &body, true).as_deref(), Ok("same"));
 }
 
 fn json() -> impl Strategy<Value = String> {

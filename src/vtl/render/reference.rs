@@ -22,21 +22,27 @@ impl<'r> Rendering<'r, '_, '_> {
 
     /// The value after some of a reference's parts.
     pub(super) fn walk(&mut self, reference: &'r Reference, parts: &'r [Part]) -> Result<Option<Value<'r>>, Fault> {
-        let Some((last, before)) = parts.split_last() else { return self.variable(reference.root) };
-        if before.is_empty()
-            && let Part::Property(name) = last
-        {
-            self.step(1)?;
-            return self.member(reference.root, name);
-        }
-        let holder = self.walk(reference, before);
-        match &holder {
-            Ok(Some(value)) => {
+        let (mut holder, rest) = match parts {
+            [] => return self.variable(reference.root),
+            [Part::Property(name)] => {
                 self.step(1)?;
-                self.part(value, last)
+                return self.member(reference.root, name);
             }
-            _ => holder,
+            [Part::Property(name), rest @ ..] => {
+                self.step(1)?;
+                (self.member(reference.root, name), rest)
+            }
+            _ => (self.variable(reference.root), parts),
+        };
+        let Some((last, between)) = rest.split_last() else { return holder };
+        for part in between {
+            let Ok(Some(value)) = &holder else { return holder };
+            self.step(1)?;
+            holder = self.part(value, part);
         }
+        let Ok(Some(value)) = &holder else { return holder };
+        self.step(1)?;
+        self.part(value, last)
     }
 
     /// A property of a variable, which need not be copied for that.

@@ -28,6 +28,12 @@ fn what_is_nested_deep_is_freed() {
     assert_eq!(render("#set($l = [])#foreach($i in [1..90000])#set($l = [$l])#end").as_deref(), Ok(""));
 }
 
+#[test]
+fn a_reference_of_any_length_is_walked() {
+    let long = format!("#set($x = {{}})[$x{}]", ".a".repeat(400_000));
+    assert_eq!(render(&long).as_deref(), Ok("[]"));
+}
+
 proptest! {
     #[test]
     fn no_text_makes_it_panic(text in "([a$#{}()\\[\\]\"'.,!=+ \n\\\\-]|\\$x|#set\\(|#if\\(|#foreach\\(|#end|#else|#macro\\(m|\\$x\\.add\\(| in |\\[1\\.\\.3\\]){0,40}") {

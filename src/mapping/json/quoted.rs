@@ -1,0 +1,82 @@
+//! Strings as JSON writes them.
+
+use super::scan::inside;
+
+/// The inside of a string as it was written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Quoted<'t> {
+    pub(super) text: &'t str,
+    pub(super) form: Form,
+}
+
+/// How a string is written. A whole word: a byte beside two words is copied with its padding, which the processor waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+pub(super) enum Form {
+    /// Every character stands for itself, and is printed so.
+    Plain,
+    /// With escapes, but only such as are printed.
+    Escaped,
+    /// With other escapes.
+    Unusual,
+    /// Without escapes, but some characters are printed with one, or the quotes are single ones.
+    Raw,
+}
+
+impl Quoted<'_> {
+    /// The text with its escapes resolved.
+    pub(super) fn unescaped(self) -> Option<String> {
+        let mut out = String::new();
+        self.unescape(&mut out)?;
+        Some(out)
+    }
+
+    /// Appends the text with its escapes resolved.
+    pub(super) fn unescape(self, out: &mut String) -> Option<()> {
+        out.reserve(self.text.len());
+        let mut rest = self.text;
+        loop {
+            let (before, escape) = rest.split_at_checked(inside(rest.as_bytes(), b'\\'))?;
+            out.push_str(before);
+            let mut escape = escape.chars();
+            if escape.next().is_none() {
+                return Some(());
+            }
+            let c = escape.next()?;
+            rest = escape.as_str();
+            match c {
+                'n' => out.push('\n'),
+                't' => out.push('\t'),
+                'r' => out.push('\r'),
+                'b' => out.push('\u{8}'),
+                'f' => out.push('\u{c}'),
+                'u' => {
+                    let first = hex(&mut rest)?;
+                    let mut units = [first, 0];
+                    let mut count = 1;
+                    if (0xd800..0xdc00).contains(&first)
+                        && let Some(mut after) = rest.strip_prefix("\\u")
+                    {
+                        units = [first, hex(&mut after)?];
+                        count = 2;
+                        rest = after;
+                    }
+                    out.push_str(&String::from_utf16_lossy(units.get(..count)?));
+                }
+                other => out.push(other),
+            }
+        }
+    }
+}
+
+/// What stands between the quotes of a JSON string, with its escapes resolved; nothing where one of them is none.
+#[must_use]
+pub fn unescaped(text: &str) -> Option<String> {
+    Quoted { text, form: Form::Unusual }.unescaped()
+}
+
+fn hex(rest: &mut &str) -> Option<u16> {
+    let code = u16::from_str_radix(rest.get(..4)?, 16).ok()?;
+    *rest = rest.get(4..)?;
+    Some(code)
+}
