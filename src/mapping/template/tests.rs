@@ -39,6 +39,7 @@ fn nothing_tells_whether_a_payload_was_read_where_it_lies() {
         "#foreach($e in $p.entrySet())$e.key=$e.value $e.getValue() #end#foreach($k in $p.keySet())$k #end",
         "#foreach($v in $p)$v;#end#foreach($v in $p.a)$foreach.count:$v;#end#foreach($v in $p.d)never#end",
         "#if($p.a == $p.a)1#end#if($p.d == $p.a[3].c)2#end#if($p.b.a == {})3#end#if($p.b == $p.b.clone())4#end#if($p.a)5#end",
+        "$p.a.containsAll($p.a) $p.d.containsAll($p.a) $p.c.join('-', $p.d) $p.c.valueOf($p.a) $p.c.format('%s', $p.b)",
         "$p.a.equals($p.a) $p.b.equals({}) $p.hashCode() $p.a.indexOf('x') $p.a.subList(0, 2) $p.a.toString() $p.a.toJSONString()",
         "$input.json('$') $input.json('$.a') $input.json('$.b.c') $input.path('$.a[?(@.b)]') $input.path('$..c') $input.json('$..*')",
         "$input.path('$.a.length()') $input.path('$.b.keys()') $input.json(\"$['b']['a','c']\") $input.path('$.a[0,2]') $input.path('$.a[-2:]')",

@@ -92,7 +92,8 @@ fn element<'r>(index: &Value<'r>, length: usize, get: impl FnOnce(usize) -> Opti
 /// `$value.name(arguments)`.
 pub(super) fn call<'r>(value: &Value<'r>, name: &str, arguments: &[Value<'r>], watch: &Watch<'_>) -> Result<'r> {
     let resolved: Vec<Value<'r>>;
-    let arguments = if arguments.iter().any(|argument| matches!(argument, Value::Branch(_))) {
+    // Others look at an argument only as a whole.
+    let arguments = if matches!(name, "containsAll" | "join") {
         resolved = arguments.iter().map(|argument| argument.clone().resolved()).collect();
         &resolved
     } else {

@@ -107,6 +107,10 @@ impl<'r> Rendering<'r, '_, '_> {
     }
 
     pub(super) fn invoke(&mut self, value: &Value<'r>, name: &str, arguments: &'r [Expression]) -> Result<Option<Value<'r>>, Fault> {
+        // What it is not asked itself is asked of a copy.
+        if let Value::Branch(branch) = value {
+            self.step(branch.len() / 16)?;
+        }
         let result = self.with_arguments(arguments, |rendering, arguments| match value {
             Value::Given(object) => rendering.scope.call(*object, name, arguments),
             _ => methods::call(value, name, arguments, rendering.budget.watch()),
