@@ -113,12 +113,14 @@ impl Gateway {
     fn wait_until_ready(&mut self) -> Result<(), String> {
         let started = Instant::now();
         while started.elapsed() < Duration::from_secs(20) {
-            if client::send(self.admin_port, "GET", "/readyz", &[], b"").is_ok_and(|response| response.status == 200) {
-                return Ok(());
-            }
+            let is_ready = client::send(self.admin_port, "GET", "/readyz", &[], b"").is_ok_and(|response| response.status == 200);
+            // The answer may be another test's gateway's, which has taken the port: then this one ends.
             if let Ok(Some(status)) = self.child.try_wait() {
                 let text = std::fs::read_to_string(self.files.0.join(ERRORS)).unwrap_or_default();
                 return Err(format!("the gateway ended with {status}: {text}"));
+            }
+            if is_ready {
+                return Ok(());
             }
             std::thread::sleep(Duration::from_millis(10));
         }
