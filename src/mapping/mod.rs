@@ -8,6 +8,7 @@ pub mod input;
 pub mod json;
 pub mod json_path;
 pub mod lambda_proxy;
+mod scan;
 pub mod substitution;
 pub mod template;
 mod util;

@@ -8,7 +8,7 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 
 use super::json;
-use super::json::scan::{HIGH, ONES, zeros};
+use super::scan::unescaped;
 use crate::exchange::decode_form;
 use crate::vtl::{Text, Value};
 
@@ -77,26 +77,6 @@ fn escape_java_script(text: &str, out: &mut String) {
         };
         out.push_str(escape);
     }
-}
-
-/// How many bytes at the beginning are written as they are.
-fn unescaped(bytes: &[u8]) -> usize {
-    let mut at = 0;
-    let (words, rest) = bytes.as_chunks::<8>();
-    for chunk in words {
-        let word = u64::from_le_bytes(*chunk);
-        let special = zeros(word ^ (ONES * b'"' as u64))
-            | zeros(word ^ (ONES * b'\'' as u64))
-            | zeros(word ^ (ONES * b'\\' as u64))
-            | zeros(word ^ (ONES * b'/' as u64))
-            | (word.wrapping_sub(ONES * 0x20) & !word & HIGH)
-            | (word & HIGH);
-        if special != 0 {
-            return at + special.trailing_zeros() as usize / 8;
-        }
-        at += 8;
-    }
-    at + rest.iter().take_while(|byte| !matches!(byte, b'"' | b'\'' | b'\\' | b'/' | 0..0x20 | 0x80..)).count()
 }
 
 /// `URLEncoder`: letters, digits and `.-*_` stay, a blank is `+`.

@@ -1,11 +1,13 @@
 //! Operators on values, by Java's and Velocity's rules.
 
 use std::cmp::Ordering;
+use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use num_bigint::BigInt;
 
 use super::ast::Operator;
+use super::collection::Collection;
 use super::decimal::Decimal;
 use super::value::Value;
 
@@ -171,14 +173,40 @@ const COMPARED: usize = 200_000;
 const NESTED: usize = 500;
 
 fn same_within<'r>(left: &Value<'r>, right: &Value<'r>, budget: &mut usize) -> bool {
-    if (matches!(left, Value::Branch(_)) || matches!(right, Value::Branch(_))) && left.kind() == right.kind() {
-        return same_within(&left.clone().resolved(), &right.clone().resolved(), budget);
-    }
-    let cost = if matches!(left, Value::List(_) | Value::Map(_)) { NESTED } else { 1 };
-    match budget.checked_sub(cost) {
+    let (left_holds, right_holds) = (Collection::of(left), Collection::of(right));
+    match budget.checked_sub(if left_holds.is_some() { NESTED } else { 1 }) {
         Some(rest) => *budget = rest,
         None => return false,
     }
+    let walked = match (left_holds, right_holds) {
+        _ if is_one(left, right) => return true,
+        (Some(Collection::List(a)), Some(Collection::List(b))) if a.len() == b.len() => {
+            a.walk(|index, item| go_on_if(b.get(index).is_some_and(|other| same_within(item, &other, budget))))
+        }
+        (Some(Collection::Map(a)), Some(Collection::Map(b))) if a.len() == b.len() => {
+            a.walk(|_, key, value| go_on_if(b.get(key).is_some_and(|other| same_within(value, &other, budget))))
+        }
+        (None, None) => return same_leaves(left, right, budget),
+        _ => return false,
+    };
+    walked.is_continue()
+}
+
+const fn go_on_if(alike: bool) -> ControlFlow<()> {
+    if alike { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+}
+
+/// Whether two values are one collection.
+fn is_one<'r>(left: &Value<'r>, right: &Value<'r>) -> bool {
+    match (left, right) {
+        (Value::List(a), Value::List(b)) => Rc::ptr_eq(a, b),
+        (Value::Map(a), Value::Map(b)) => Rc::ptr_eq(a, b),
+        (Value::Branch(a), Value::Branch(b)) => a.is(b),
+        _ => false,
+    }
+}
+
+fn same_leaves<'r>(left: &Value<'r>, right: &Value<'r>, budget: &mut usize) -> bool {
     match (left, right) {
         (Value::Null, Value::Null) => true,
         (Value::Boolean(a), Value::Boolean(b)) => a == b,
@@ -189,20 +217,6 @@ fn same_within<'r>(left: &Value<'r>, right: &Value<'r>, budget: &mut usize) -> b
         (Value::Decimal(a), Value::Decimal(b)) => a == b,
         (Value::String(a), Value::String(b)) => a == b,
         (Value::Entry(a), Value::Entry(b)) => a.key == b.key && same_within(&a.value(), &b.value(), budget),
-        (Value::List(a), Value::List(b)) => {
-            if Rc::ptr_eq(a, b) {
-                return true;
-            }
-            let (a, b) = (a.items.borrow(), b.items.borrow());
-            a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| same_within(a, b, budget))
-        }
-        (Value::Map(a), Value::Map(b)) => {
-            if Rc::ptr_eq(a, b) {
-                return true;
-            }
-            let (a, b) = (a.entries.borrow(), b.entries.borrow());
-            a.len() == b.len() && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| same_within(value, other, budget)))
-        }
         _ => false,
     }
 }

@@ -235,6 +235,11 @@ impl<'r> Branch<'r> {
         self.document.nodes.get(nodes as usize + index)
     }
 
+    /// Whether both are one collection of one document.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.document, &other.document) && self.number == other.number
+    }
+
     /// Whether this is a list.
     #[must_use]
     pub fn is_list(&self) -> bool {

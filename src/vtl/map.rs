@@ -194,6 +194,15 @@ impl<'r> Entries<'r> {
         }
     }
 
+    /// The member at a place.
+    #[must_use]
+    pub fn at(&self, index: usize) -> Option<(&Key<'r>, &Value<'r>)> {
+        match self {
+            Self::Few(list) => list.get(index).map(|(key, value)| (key, value)),
+            Self::Many(table) => table.get_index(index),
+        }
+    }
+
     /// All members in order.
     pub fn iter(&self) -> impl Iterator<Item = (&Key<'r>, &Value<'r>)> {
         let (few, many) = match self {

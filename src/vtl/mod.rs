@@ -5,6 +5,7 @@
 mod arithmetic;
 mod ast;
 mod changes;
+mod collection;
 mod decimal;
 mod document;
 mod error;
@@ -23,6 +24,7 @@ mod value;
 mod visit;
 
 pub use ast::Template;
+pub use collection::{Collection, Elements, Members};
 pub use decimal::format_decimal;
 pub use document::{Branch, Builder, Mark};
 pub use error::{Error, ErrorKind};

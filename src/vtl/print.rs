@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use super::collection::Collection;
 use super::java::format_double;
 use super::limits::DEPTH;
 use super::value::{ListKind, Value};
@@ -45,32 +46,35 @@ impl Value<'_> {
             Self::String(text) => out.push_str(text),
             Self::Decimal(text) => out.push_str(text),
             _ if depth > DEPTH => out.push('…'),
-            Self::Branch(branch) => branch.to_value().print_within(out, depth),
             Self::Entry(entry) => {
                 out.push_str(entry.key.text());
                 out.push('=');
                 entry.value().print_member(out, depth);
             }
-            Self::List(list) if list.kind == ListKind::Json => self.write_json(out, true),
-            Self::List(list) => {
-                out.push('[');
-                for (index, item) in list.items.borrow().iter().enumerate() {
-                    out.push_str(if index > 0 { ", " } else { "" });
-                    item.print_member(out, depth);
-                }
-                out.push(']');
-            }
             Self::Map(map) if map.silent => {}
-            Self::Map(map) => {
-                out.push('{');
-                for (index, (key, value)) in map.entries.borrow().iter().enumerate() {
-                    out.push_str(if index > 0 { ", " } else { "" });
-                    out.push_str(key.text());
-                    out.push('=');
-                    value.print_member(out, depth);
+            Self::List(list) if list.kind == ListKind::Json => self.write_json(out, true),
+            Self::Branch(branch) if branch.is_list() => self.write_json(out, true),
+            Self::List(_) | Self::Map(_) | Self::Branch(_) => match Collection::of(self) {
+                Some(Collection::List(elements)) => {
+                    out.push('[');
+                    elements.each(|index, item| {
+                        out.push_str(if index > 0 { ", " } else { "" });
+                        item.print_member(out, depth);
+                    });
+                    out.push(']');
                 }
-                out.push('}');
-            }
+                Some(Collection::Map(members)) => {
+                    out.push('{');
+                    members.each(|index, key, value| {
+                        out.push_str(if index > 0 { ", " } else { "" });
+                        out.push_str(key.text());
+                        out.push('=');
+                        value.print_member(out, depth);
+                    });
+                    out.push('}');
+                }
+                None => {}
+            },
         }
     }
 
@@ -100,42 +104,27 @@ impl Value<'_> {
             Self::Null | Self::Given(_) | Self::Entry(_) | Self::Round(_) | Self::Block(_) => out.push_str("null"),
             Self::String(text) => write_json_string(text, out, slashes),
             _ if depth > DEPTH + 28 => out.push_str("null"),
-            Self::Branch(branch) if branch.is_list() => {
-                out.push('[');
-                for (index, item) in branch.values().enumerate() {
-                    out.push_str(if index > 0 { "," } else { "" });
-                    item.write_json_within(out, slashes, depth + 1);
+            Self::List(_) | Self::Map(_) | Self::Branch(_) => match Collection::of(self) {
+                Some(Collection::List(elements)) => {
+                    out.push('[');
+                    elements.each(|index, item| {
+                        out.push_str(if index > 0 { "," } else { "" });
+                        item.write_json_within(out, slashes, depth + 1);
+                    });
+                    out.push(']');
                 }
-                out.push(']');
-            }
-            Self::Branch(branch) => {
-                out.push('{');
-                for (index, (key, value)) in branch.members().enumerate() {
-                    out.push_str(if index > 0 { "," } else { "" });
-                    write_json_string(key, out, slashes);
-                    out.push(':');
-                    value.write_json_within(out, slashes, depth + 1);
+                Some(Collection::Map(members)) => {
+                    out.push('{');
+                    members.each(|index, key, value| {
+                        out.push_str(if index > 0 { "," } else { "" });
+                        write_json_string(key.text(), out, slashes);
+                        out.push(':');
+                        value.write_json_within(out, slashes, depth + 1);
+                    });
+                    out.push('}');
                 }
-                out.push('}');
-            }
-            Self::List(list) => {
-                out.push('[');
-                for (index, item) in list.items.borrow().iter().enumerate() {
-                    out.push_str(if index > 0 { "," } else { "" });
-                    item.write_json_within(out, slashes, depth + 1);
-                }
-                out.push(']');
-            }
-            Self::Map(map) => {
-                out.push('{');
-                for (index, (key, value)) in map.entries.borrow().iter().enumerate() {
-                    out.push_str(if index > 0 { "," } else { "" });
-                    write_json_string(key.text(), out, slashes);
-                    out.push(':');
-                    value.write_json_within(out, slashes, depth + 1);
-                }
-                out.push('}');
-            }
+                None => {}
+            },
             number => number.print_within(out, depth),
         }
     }

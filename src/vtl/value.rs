@@ -6,6 +6,7 @@ use std::rc::{Rc, Weak};
 use num_bigint::BigInt;
 
 use super::ast::Block;
+use super::collection::Collection;
 use super::document::Branch;
 use super::map::{Entries, Key, Map};
 use super::scope::Given;
@@ -278,12 +279,7 @@ impl<'r> Value<'r> {
 
     /// How many elements or members there are in a list or map.
     pub(super) fn count(&self) -> usize {
-        match self {
-            Self::List(list) => list.items.borrow().len(),
-            Self::Map(map) => map.entries.borrow().len(),
-            Self::Branch(branch) => branch.len(),
-            _ => 0,
-        }
+        Collection::of(self).map_or(0, |collection| collection.len())
     }
 
     /// Whether this is a number.

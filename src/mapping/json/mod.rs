@@ -4,13 +4,12 @@
 mod compact;
 mod document;
 mod quoted;
-pub(super) mod scan;
 mod values;
 
 use std::ops::Range;
 
 use quoted::{Form, Quoted};
-use scan::{inside, plain};
+use super::scan::{inside, plain};
 
 pub use compact::compact;
 pub use document::document;

@@ -1,6 +1,6 @@
 //! Strings as JSON writes them.
 
-use super::scan::inside;
+use crate::mapping::scan::inside;
 
 /// The inside of a string as it was written.
 #[derive(Debug, Clone, Copy)]

@@ -1,12 +1,12 @@
 //! `[?( … )]`.
 
 use std::cmp::Ordering;
+use std::ops::ControlFlow;
 
 use regex::{Regex, RegexBuilder};
 
-use super::collection::Collection;
 use super::{JsonPath, PathError, Search};
-use crate::vtl::Value;
+use crate::vtl::{Collection, Value};
 
 /// A condition on an element.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,7 +89,11 @@ impl Filter {
             Self::Exists(operand @ (Operand::Path(_) | Operand::Root(_))) => operand.value(element, search)?.is_some(),
             Self::Exists(operand) => *operand == Operand::Boolean(true),
             Self::Matches(operand, pattern) => match operand.value(element, search)? {
-                Some(value) if is_scalar(&value) => pattern.0.is_match(&value.as_text()),
+                Some(value) if is_scalar(&value) => {
+                    let text = value.as_text();
+                    search.read(&text)?;
+                    pattern.0.is_match(&text)
+                }
                 _ => false,
             },
             Self::Compare(left, comparison, right) => compare(left, *comparison, right, element, search)?,
@@ -140,22 +144,28 @@ fn compare<'r>(
     let Some(other) = right.value(element, search)? else { return Ok(comparison == Comparison::NotEqual) };
     let order = || order(&value, &other);
     Ok(match comparison {
-        Comparison::Equal => equal(&value, &other),
-        Comparison::NotEqual => !equal(&value, &other),
+        Comparison::Equal => equal(&value, &other, search)?,
+        Comparison::NotEqual => !equal(&value, &other, search)?,
         Comparison::Less => order() == Some(Ordering::Less),
         Comparison::LessOrEqual => matches!(order(), Some(Ordering::Less | Ordering::Equal)),
         Comparison::Greater => order() == Some(Ordering::Greater),
         Comparison::GreaterOrEqual => matches!(order(), Some(Ordering::Greater | Ordering::Equal)),
         Comparison::Contains => match (&value, &other, Collection::of(&value)) {
-            (Value::String(text), Value::String(part), _) => text.contains(&**part),
+            (Value::String(text), Value::String(part), _) => {
+                search.read(text)?;
+                text.contains(&**part)
+            }
             (.., Some(Collection::List(list))) => {
                 search.visit(list.len())?;
-                holds(&list.values(), &other)
+                holds(&list.values(), &other, search)?
             }
             _ => false,
         },
         Comparison::Size => size(&value).zip(number(&other)).is_some_and(|(size, wanted)| size as f64 == wanted),
-        Comparison::Empty => size(&value).is_some_and(|size| equal(&Value::boolean(size == 0), &other)),
+        Comparison::Empty => match (size(&value), other) {
+            (Some(size), Value::Boolean(is_empty)) => (size == 0) == bool::from(is_empty),
+            _ => false,
+        },
         Comparison::Within(within) => related(within, &value, &other, search)?,
         Comparison::Matches => false,
     })
@@ -166,21 +176,35 @@ fn related<'r>(within: Within, value: &Value<'r>, other: &Value<'r>, search: &mu
     let Some(Collection::List(right)) = Collection::of(other) else { return Ok(false) };
     if matches!(within, Within::In | Within::NotIn) {
         search.visit(right.len())?;
-        return Ok(holds(&right.values(), value) == (within == Within::In));
+        return Ok(holds(&right.values(), value, search)? == (within == Within::In));
     }
     let Some(Collection::List(left)) = Collection::of(value) else { return Ok(false) };
     search.visit(left.len().saturating_mul(right.len()))?;
     let (left, right) = (left.values(), right.values());
-    Ok(match within {
-        Within::All => right.iter().all(|item| holds(&left, item)),
-        Within::SubsetOf => left.iter().all(|item| holds(&right, item)),
-        Within::AnyOf => left.iter().any(|item| holds(&right, item)),
-        _ => !left.iter().any(|item| holds(&right, item)),
-    })
+    // Whether as many of some elements as are looked at are among others: the first that is, or is not, tells.
+    let mut each = |items: &[Value<'r>], others: &[Value<'r>], wanted: bool| {
+        for item in items {
+            if holds(others, item, search)? != wanted {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    };
+    match within {
+        Within::All => each(&right, &left, true),
+        Within::SubsetOf => each(&left, &right, true),
+        Within::AnyOf => each(&left, &right, false).map(|none| !none),
+        _ => each(&left, &right, false),
+    }
 }
 
-fn holds(items: &[Value<'_>], wanted: &Value<'_>) -> bool {
-    items.iter().any(|item| same(item, wanted))
+fn holds<'r>(items: &[Value<'r>], wanted: &Value<'r>, search: &mut Search<'r>) -> Result<bool, PathError> {
+    for item in items {
+        if same(item, wanted, search)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn size(value: &Value<'_>) -> Option<usize> {
@@ -191,31 +215,64 @@ fn size(value: &Value<'_>) -> Option<usize> {
 }
 
 /// Within lists a number equals a number and a text a text.
-fn same(a: &Value<'_>, b: &Value<'_>) -> bool {
-    matches!(a, Value::String(_)) == matches!(b, Value::String(_)) && equal(a, b)
+fn same<'r>(a: &Value<'r>, b: &Value<'r>, search: &mut Search<'r>) -> Result<bool, PathError> {
+    Ok(matches!(a, Value::String(_)) == matches!(b, Value::String(_)) && equal(a, b, search)?)
 }
 
 const fn is_scalar(value: &Value<'_>) -> bool {
     matches!(value, Value::String(_) | Value::Boolean(_)) || value.is_number()
 }
 
+/// Of a text that is a number, in bytes.
+const NUMBER: usize = 1000;
+
 fn number(value: &Value<'_>) -> Option<f64> {
-    if value.is_number() || matches!(value, Value::String(_)) { value.as_text().parse().ok() } else { None }
+    match value {
+        Value::String(text) => Some(text).filter(|text| text.len() <= NUMBER)?.parse().ok(),
+        number if number.is_number() => number.to_text().parse().ok(),
+        _ => None,
+    }
 }
 
-/// A number equals a text that is one.
-fn equal(a: &Value<'_>, b: &Value<'_>) -> bool {
-    match (a, b) {
-        (Value::String(a), Value::String(b)) => **a == **b,
+/// A number equals a text that is one; collections are equal where they would be written alike.
+fn equal<'r>(a: &Value<'r>, b: &Value<'r>, search: &mut Search<'r>) -> Result<bool, PathError> {
+    if Collection::of(a).is_some() {
+        return alike(a, b, search);
+    }
+    Ok(match (a, b) {
+        (Value::String(a), Value::String(b)) if a.len() == b.len() => {
+            search.read(a)?;
+            **a == **b
+        }
+        (Value::String(_), Value::String(_)) => false,
         (Value::Boolean(a), Value::Boolean(b)) => a == b,
         (Value::Null, Value::Null) => true,
         (Value::String(_), b) if b.is_number() => number(a).is_some() && number(a) == number(b),
         (a, Value::String(_)) if a.is_number() => number(a) == number(b),
         (a, b) if a.is_number() && b.is_number() => number(a) == number(b),
-        (Value::List(_), Value::List(_)) | (Value::Map(_), Value::Map(_)) => a.to_json() == b.to_json(),
-        (Value::Branch(_), _) | (_, Value::Branch(_)) => equal(&a.clone().resolved(), &b.clone().resolved()),
         _ => false,
-    }
+    })
+}
+
+/// Whether two values are written alike as JSON. What is looked at counts, so that no payload makes a comparison long.
+fn alike<'r>(a: &Value<'r>, b: &Value<'r>, search: &mut Search<'r>) -> Result<bool, PathError> {
+    search.visit(1)?;
+    let mut go_on = |a: &Value<'r>, b: &Value<'r>| match alike(a, b, search) {
+        Ok(true) => ControlFlow::Continue(()),
+        ended => ControlFlow::Break(ended),
+    };
+    let walked = match (Collection::of(a), Collection::of(b)) {
+        (Some(Collection::List(a)), Some(Collection::List(b))) if a.len() == b.len() => {
+            a.walk(|index, item| b.get(index).map_or(ControlFlow::Break(Ok(false)), |other| go_on(item, &other)))
+        }
+        (Some(Collection::Map(a)), Some(Collection::Map(b))) if a.len() == b.len() => a.walk(|index, key, value| match b.at(index) {
+            Some((other_key, other)) if key.text() == other_key.text() => go_on(value, &other),
+            _ => ControlFlow::Break(Ok(false)),
+        }),
+        (None, None) => return Ok(a.to_json() == b.to_json()),
+        _ => return Ok(false),
+    };
+    walked.break_value().unwrap_or(Ok(true))
 }
 
 /// Only numbers and texts have an order.

@@ -1,15 +1,15 @@
 //! Jayway's JSONPath: a definite path gives a value, an indefinite one (wildcard, deep scan, filter, slice, union) always a list.
 
-mod collection;
 mod filter;
 mod parse;
 
-use crate::vtl::{Key, Text, Value};
-use collection::{Collection, Map};
+use crate::vtl::{Collection, Elements, Key, Members, Text, Value};
 use filter::Filter;
 
 /// Values that one path may visit.
 const VISITED: usize = 100_000;
+/// Bytes of a text whose reading counts as much as a visit.
+const READ: usize = 256;
 
 /// A parsed path.
 #[derive(Debug, Clone, PartialEq)]
@@ -124,6 +124,11 @@ impl<'r> Search<'r> {
         if self.visited > VISITED { Err(PathError::TooMuch) } else { Ok(()) }
     }
 
+    /// A text that is read to its end may be long.
+    fn read(&mut self, text: &str) -> Result<(), PathError> {
+        self.visit(text.len() / READ)
+    }
+
     /// What definite steps lead to.
     fn one(&mut self, root: &Value<'r>, steps: &[Step]) -> Result<Option<Value<'r>>, PathError> {
         let mut value = root.clone();
@@ -131,7 +136,7 @@ impl<'r> Search<'r> {
             self.visit(1)?;
             let next = match (step, Collection::of(&value)) {
                 (Step::Property(name), Some(Collection::Map(map))) => map.named(name),
-                (Step::Index(index), Some(Collection::List(list))) => list.element(*index),
+                (Step::Index(index), Some(Collection::List(list))) => element(&list, *index),
                 (Step::Properties(names), Some(Collection::Map(map))) => Some(together(names, &map)),
                 _ => None,
             };
@@ -177,15 +182,15 @@ impl<'r> Search<'r> {
                 true
             }
             (Step::Index(index), Some(Collection::List(list))) => {
-                out.extend(list.element(*index));
+                out.extend(element(&list, *index));
                 true
             }
             (Step::Indexes(indexes), Some(Collection::List(list))) => {
-                out.extend(indexes.iter().filter_map(|index| list.element(*index)));
+                out.extend(indexes.iter().filter_map(|index| element(&list, *index)));
                 true
             }
             (Step::Slice(from, to), Some(Collection::List(list))) => {
-                out.extend(range(list.len(), *from, *to).filter_map(|index| list.element(index)));
+                out.extend(range(list.len(), *from, *to).filter_map(|index| element(&list, index)));
                 true
             }
             (Step::Property(_) | Step::Properties(_) | Step::Index(_) | Step::Indexes(_) | Step::Slice(..), _) => !place.definite,
@@ -253,7 +258,7 @@ struct Place {
 }
 
 /// `['a','b']`: at the end one map of both, before other steps each of them. A deep scan wants both in one map.
-fn properties<'r>(names: &[Box<str>], map: &Map<'_, 'r>, place: Place, out: &mut Vec<Value<'r>>) {
+fn properties<'r>(names: &[Box<str>], map: &Members<'_, 'r>, place: Place, out: &mut Vec<Value<'r>>) {
     if !place.leaf {
         out.extend(names.iter().filter_map(|name| map.named(name)));
     } else if !place.scanned || names.iter().all(|name| map.named(name).is_some()) {
@@ -261,9 +266,14 @@ fn properties<'r>(names: &[Box<str>], map: &Map<'_, 'r>, place: Place, out: &mut
     }
 }
 
-fn together<'r>(names: &[Box<str>], map: &Map<'_, 'r>) -> Value<'r> {
+fn together<'r>(names: &[Box<str>], map: &Members<'_, 'r>) -> Value<'r> {
     let member = |name: &str| Some((Key::String(Text::from(name.to_owned())), map.named(name)?));
     Value::map(names.iter().filter_map(|name| member(name)).collect())
+}
+
+/// The element at a place, which may be none.
+fn element<'r>(list: &Elements<'_, 'r>, index: i64) -> Option<Value<'r>> {
+    usize::try_from(index).ok().and_then(|index| list.get(index))
 }
 
 /// The places that a slice of a list of some length has.
@@ -276,9 +286,9 @@ fn range(length: usize, from: Option<i64>, to: Option<i64>) -> std::ops::Range<i
 fn apply<'r>(function: Function, value: &Value<'r>) -> Option<Value<'r>> {
     let list = match (function, Collection::of(value)) {
         (Function::Length, Some(collection)) => return Some(Value::Integer(collection.len() as i64)),
-        (Function::Keys, Some(Collection::Map(map))) => return Some(Value::json_list(map.keys())),
-        (Function::First, Some(Collection::List(list))) => return list.element(0),
-        (Function::Last, Some(Collection::List(list))) => return list.element(list.len() as i64 - 1),
+        (Function::Keys, Some(Collection::Map(map))) => return Some(Value::json_list(map.names())),
+        (Function::First, Some(Collection::List(list))) => return element(&list, 0),
+        (Function::Last, Some(Collection::List(list))) => return element(&list, list.len() as i64 - 1),
         (_, Some(Collection::List(list))) => list,
         (Function::Length, None) => match value {
             Value::String(text) => return Some(Value::Integer(text.chars().count() as i64)),

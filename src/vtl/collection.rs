@@ -1,0 +1,192 @@
+//! Lists and maps, whether they are values or lie in a document: what only looks at them need not know which, and copies nothing.
+
+use std::cell::Ref;
+use std::ops::ControlFlow;
+
+use super::document::Branch;
+use super::map::{Entries, Key};
+use super::value::Value;
+
+/// What a value holds.
+pub enum Collection<'v, 'r> {
+    /// Of a list.
+    List(Elements<'v, 'r>),
+    /// Of a map.
+    Map(Members<'v, 'r>),
+}
+
+/// A list's elements.
+pub enum Elements<'v, 'r> {
+    /// Of a list of its own.
+    Own(Ref<'v, Vec<Value<'r>>>),
+    /// In a document.
+    Branch(&'v Branch<'r>),
+}
+
+/// A map's members.
+pub enum Members<'v, 'r> {
+    /// Of a map of its own.
+    Own(Ref<'v, Entries<'r>>),
+    /// In a document.
+    Branch(&'v Branch<'r>),
+}
+
+impl<'v, 'r> Collection<'v, 'r> {
+    /// What a value holds, where it is a list or a map.
+    #[must_use]
+    pub fn of(value: &'v Value<'r>) -> Option<Self> {
+        Some(match value {
+            Value::List(list) => Self::List(Elements::Own(list.items.borrow())),
+            Value::Map(map) => Self::Map(Members::Own(map.entries.borrow())),
+            Value::Branch(branch) if branch.is_list() => Self::List(Elements::Branch(branch)),
+            Value::Branch(branch) => Self::Map(Members::Branch(branch)),
+            _ => return None,
+        })
+    }
+
+    /// The number of elements or members.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::List(elements) => elements.len(),
+            Self::Map(members) => members.len(),
+        }
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All elements, or the members' values, in order.
+    #[must_use]
+    pub fn values(&self) -> Vec<Value<'r>> {
+        match self {
+            Self::List(elements) => elements.values(),
+            Self::Map(Members::Own(entries)) => entries.values().cloned().collect(),
+            Self::Map(Members::Branch(branch)) => branch.values().collect(),
+        }
+    }
+}
+
+impl<'r> Elements<'_, 'r> {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Own(items) => items.len(),
+            Self::Branch(branch) => branch.len(),
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The one at a place.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<Value<'r>> {
+        match self {
+            Self::Own(items) => items.get(index).cloned(),
+            Self::Branch(branch) => branch.get(index),
+        }
+    }
+
+    /// All of them in order.
+    #[must_use]
+    pub fn values(&self) -> Vec<Value<'r>> {
+        match self {
+            Self::Own(items) => items.to_vec(),
+            Self::Branch(branch) => branch.values().collect(),
+        }
+    }
+
+    /// Tells all of them, each with its place, until it is told to end.
+    pub fn walk<B>(&self, mut tell: impl FnMut(usize, &Value<'r>) -> ControlFlow<B>) -> ControlFlow<B> {
+        match self {
+            Self::Own(items) => items.iter().enumerate().try_for_each(|(index, item)| tell(index, item)),
+            Self::Branch(branch) => branch.values().enumerate().try_for_each(|(index, item)| tell(index, &item)),
+        }
+    }
+
+    /// Tells all of them, each with its place.
+    pub fn each(&self, mut tell: impl FnMut(usize, &Value<'r>)) {
+        let _ = self.walk(|index, item| -> ControlFlow<()> {
+            tell(index, item);
+            ControlFlow::Continue(())
+        });
+    }
+}
+
+impl<'r> Members<'_, 'r> {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Own(entries) => entries.len(),
+            Self::Branch(branch) => branch.len(),
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The one under a name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<Value<'r>> {
+        match self {
+            Self::Own(entries) => entries.named(name).cloned(),
+            Self::Branch(branch) => branch.named(name),
+        }
+    }
+
+    /// The one under a key.
+    #[must_use]
+    pub fn get(&self, key: &Key<'r>) -> Option<Value<'r>> {
+        match (self, key) {
+            (Self::Own(entries), _) => entries.get(key).cloned(),
+            (Self::Branch(branch), Key::String(name)) => branch.named(name),
+            (Self::Branch(_), Key::Other(_)) => None,
+        }
+    }
+
+    /// All names, as they are printed.
+    #[must_use]
+    pub fn names(&self) -> Vec<Value<'r>> {
+        match self {
+            Self::Own(entries) => entries.keys().map(|key| Value::text(key.text().to_owned())).collect(),
+            Self::Branch(branch) => branch.keys().iter().map(|key| Value::text(*key)).collect(),
+        }
+    }
+
+    /// The one at a place.
+    #[must_use]
+    pub fn at(&self, index: usize) -> Option<(Key<'r>, Value<'r>)> {
+        match self {
+            Self::Own(entries) => entries.at(index).map(|(key, value)| (key.clone(), value.clone())),
+            Self::Branch(branch) => Some((Key::from(*branch.keys().get(index)?), branch.get(index)?)),
+        }
+    }
+
+    /// Tells all of them, each with its place, until it is told to end.
+    pub fn walk<B>(&self, mut tell: impl FnMut(usize, &Key<'r>, &Value<'r>) -> ControlFlow<B>) -> ControlFlow<B> {
+        match self {
+            Self::Own(entries) => entries.iter().enumerate().try_for_each(|(index, (key, value))| tell(index, key, value)),
+            Self::Branch(branch) => branch.members().enumerate().try_for_each(|(index, (key, value))| tell(index, &Key::from(key), &value)),
+        }
+    }
+
+    /// Tells all of them, each with its place.
+    pub fn each(&self, mut tell: impl FnMut(usize, &Key<'r>, &Value<'r>)) {
+        let _ = self.walk(|index, key, value| -> ControlFlow<()> {
+            tell(index, key, value);
+            ControlFlow::Continue(())
+        });
+    }
+}
