@@ -121,8 +121,8 @@ struct Gathered {
 
 /// Of a segment of small pieces, in bytes.
 const SEGMENT: usize = 256 << 10;
-/// From here on a piece is a segment of its own, in bytes.
-const LARGE: usize = 4 << 10;
+/// From here on a piece is a segment of its own, in bytes: half of what is read at once, so that no more than that again stays with it.
+const LARGE: usize = PIECE / 2;
 
 impl Gathered {
     fn append(&mut self, piece: Bytes) {

@@ -1,6 +1,6 @@
 //! Maps in the order of insertion, and their keys.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
@@ -16,6 +16,46 @@ pub struct Map<'r> {
     pub entries: RefCell<Entries<'r>>,
     /// Whether it prints as nothing, as `$context`'s own maps do.
     pub silent: bool,
+    changes: Cell<u32>,
+}
+
+impl<'r> Map<'r> {
+    /// A map of these members.
+    #[must_use]
+    pub const fn new(entries: Entries<'r>, silent: bool) -> Self {
+        Self { entries: RefCell::new(entries), silent, changes: Cell::new(0) }
+    }
+
+    /// How often members came or went: Java's loops end when they see another number than at their beginning.
+    pub(super) const fn changes(&self) -> u32 {
+        self.changes.get()
+    }
+
+    /// Puts a member at the end, or in the place of the one that has its key, which is returned.
+    pub(super) fn insert(&self, key: Key<'r>, value: Value<'r>) -> Option<Value<'r>> {
+        let mut entries = self.entries.borrow_mut();
+        let before = entries.len();
+        let old = entries.insert(key, value);
+        self.changed(entries.len() != before);
+        old
+    }
+
+    /// Takes a member away.
+    pub(super) fn remove(&self, key: &Key<'r>) -> Option<Value<'r>> {
+        let removed = self.entries.borrow_mut().remove(key);
+        self.changed(removed.is_some());
+        removed
+    }
+
+    /// Takes all members away.
+    pub(super) fn clear(&self) {
+        self.changed(true);
+        self.entries.take();
+    }
+
+    fn changed(&self, is_so: bool) {
+        self.changes.set(self.changes.get().wrapping_add(is_so.into()));
+    }
 }
 
 /// A map's key: Java tells `1` from `"1"`.

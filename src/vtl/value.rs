@@ -1,6 +1,6 @@
 //! Values.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::rc::{Rc, Weak};
 
 use num_bigint::BigInt;
@@ -84,6 +84,24 @@ pub struct List<'r> {
     pub kind: ListKind,
     /// The map that it shows something of.
     pub(super) shows: Weak<Map<'r>>,
+    changes: Cell<u32>,
+}
+
+impl<'r> List<'r> {
+    fn new(items: Vec<Value<'r>>, kind: ListKind, shows: Weak<Map<'r>>) -> Self {
+        Self { items: RefCell::new(items), kind, shows, changes: Cell::new(0) }
+    }
+
+    /// How often elements came or went: Java's loops end when they see another number than at their beginning.
+    pub(super) const fn changes(&self) -> u32 {
+        self.changes.get()
+    }
+
+    /// The elements, to add some or take some away.
+    pub(super) fn change(&self) -> RefMut<'_, Vec<Value<'r>>> {
+        self.changes.set(self.changes.get().wrapping_add(1));
+        self.items.borrow_mut()
+    }
 }
 
 /// Kinds of lists.
@@ -195,12 +213,12 @@ impl<'r> Value<'r> {
     }
 
     fn of(kind: ListKind, items: Vec<Self>) -> Self {
-        Self::List(Rc::new(List { items: RefCell::new(items), kind, shows: Weak::new() }))
+        Self::List(Rc::new(List::new(items, kind, Weak::new())))
     }
 
     /// A map's keys, values or entries.
     pub(super) fn view(items: Vec<Self>, map: Weak<Map<'r>>) -> Self {
-        Self::List(Rc::new(List { items: RefCell::new(items), kind: ListKind::View, shows: map }))
+        Self::List(Rc::new(List::new(items, ListKind::View, map)))
     }
 
     pub(super) fn iterator(mut items: Vec<Self>) -> Self {
@@ -223,13 +241,13 @@ impl<'r> Value<'r> {
     /// A map.
     #[must_use]
     pub fn map(entries: Entries<'r>) -> Self {
-        Self::Map(Rc::new(Map { entries: RefCell::new(entries), silent: false }))
+        Self::Map(Rc::new(Map::new(entries, false)))
     }
 
     /// A map that prints as nothing.
     #[must_use]
     pub fn silent_map(entries: Entries<'r>) -> Self {
-        Self::Map(Rc::new(Map { entries: RefCell::new(entries), silent: true }))
+        Self::Map(Rc::new(Map::new(entries, true)))
     }
 
     /// Whether a collection is this value, or somewhere within it. A search that takes too long counts as found: what asks refuses then,

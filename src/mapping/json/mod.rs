@@ -8,8 +8,8 @@ mod values;
 
 use std::ops::Range;
 
-use quoted::{Form, Quoted};
 use super::scan::{inside, plain};
+use quoted::{Form, Quoted};
 
 pub use compact::compact;
 pub use document::document;

@@ -52,16 +52,16 @@ impl Quoted<'_> {
                 'f' => out.push('\u{c}'),
                 'u' => {
                     let first = hex(&mut rest)?;
-                    let mut units = [first, 0];
-                    let mut count = 1;
-                    if (0xd800..0xdc00).contains(&first)
-                        && let Some(mut after) = rest.strip_prefix("\\u")
-                    {
-                        units = [first, hex(&mut after)?];
-                        count = 2;
-                        rest = after;
-                    }
-                    out.push_str(&String::from_utf16_lossy(units.get(..count)?));
+                    let pair = rest.strip_prefix("\\u").and_then(|mut after| Some((hex(&mut after)?, after)));
+                    let c = match pair.filter(|(second, _)| (0xdc00..0xe000).contains(second)) {
+                        Some((second, after)) if (0xd800..0xdc00).contains(&first) => {
+                            rest = after;
+                            char::decode_utf16([first, second]).next().and_then(Result::ok)
+                        }
+                        _ => char::from_u32(first.into()),
+                    };
+                    // Half a pair stands for no character.
+                    out.push(c.unwrap_or(char::REPLACEMENT_CHARACTER));
                 }
                 other => out.push(other),
             }
@@ -76,7 +76,7 @@ pub fn unescaped(text: &str) -> Option<String> {
 }
 
 fn hex(rest: &mut &str) -> Option<u16> {
-    let code = u16::from_str_radix(rest.get(..4)?, 16).ok()?;
-    *rest = rest.get(4..)?;
-    Some(code)
+    let (digits, after) = rest.split_at_checked(4).filter(|(digits, _)| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
+    *rest = after;
+    u16::from_str_radix(digits, 16).ok()
 }

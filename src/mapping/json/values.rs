@@ -32,16 +32,6 @@ fn read<'t, 'r>(text: &'t str, keep: impl Fn(&'t str) -> Text<'r> + Copy) -> Opt
     (!begun && !trimmed.is_empty()).then(|| Value::String(keep(trimmed)))
 }
 
-impl From<Word> for Value<'_> {
-    fn from(word: Word) -> Self {
-        match word {
-            Word::Null => Self::Null,
-            Word::True => Self::boolean(true),
-            Word::False => Self::boolean(false),
-        }
-    }
-}
-
 /// A number's value.
 pub(super) fn number<'r>(text: &str) -> Option<Value<'r>> {
     if !text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
@@ -65,7 +55,11 @@ impl<'t, 'r, F: Fn(&'t str) -> Text<'r> + Copy> Build<'t> for Values<'r, F> {
     type Mark = (usize, usize);
 
     fn word(&mut self, word: Word, _place: Range<usize>) -> Option<()> {
-        self.values.push(word.into());
+        self.values.push(match word {
+            Word::Null => Value::Null,
+            Word::True => Value::boolean(true),
+            Word::False => Value::boolean(false),
+        });
         Some(())
     }
 

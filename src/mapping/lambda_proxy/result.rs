@@ -35,7 +35,8 @@ pub(super) fn malformed(why: &str) -> Failure {
 /// # Errors
 /// 502 where it is malformed.
 pub fn result_1(payload: &Bytes) -> Result<ProxyResult, Failure> {
-    let members: Members<'_> = serde_json::from_slice(payload).map_err(|error| malformed(&error.to_string()))?;
+    let text = utf8(payload)?;
+    let members: Members<'_> = serde_json::from_str(text).map_err(|error| malformed(&error.to_string()))?;
     let unknown = members.unknown.as_deref().or_else(|| members.cookies.as_ref().map(|_| "cookies"));
     if let Some(unknown) = unknown {
         return Err(malformed(&format!("the key `{unknown}` is not known")));
@@ -50,12 +51,13 @@ pub fn result_1(payload: &Bytes) -> Result<ProxyResult, Failure> {
 pub fn result_2(payload: &Bytes) -> Result<ProxyResult, Failure> {
     let failed = |failure: Failure| Failure { status: Some(500), ..failure };
     let no_json = |error: serde_json::Error| failed(malformed(&format!("no JSON: {error}")));
-    let is_object = payload.trim_ascii_start().first() == Some(&b'{');
-    let members: Members<'_> = if is_object { serde_json::from_slice(payload).map_err(no_json)? } else { Members::default() };
+    let json = utf8(payload).map_err(failed)?;
+    let is_object = json.trim_ascii_start().starts_with('{');
+    let members: Members<'_> = if is_object { serde_json::from_str(json).map_err(no_json)? } else { Members::default() };
     if members.status_code.is_none() {
         let mut fields = Fields::default();
         fields.append_text(FieldName::from_static("content-type"), "application/json");
-        let text = if is_object { None } else { text(serde_json::from_slice::<&RawValue>(payload).map_err(no_json)?.get(), payload) };
+        let text = if is_object { None } else { text(serde_json::from_str::<&RawValue>(json).map_err(no_json)?.get(), payload) };
         return Ok(ProxyResult { status: 200, fields, body: text.unwrap_or_else(|| payload.clone()), is_base64: false });
     }
     let mut result = result(&members, payload).map_err(failed)?;
@@ -63,6 +65,11 @@ pub fn result_2(payload: &Bytes) -> Result<ProxyResult, Failure> {
         result.fields.append_text(FieldName::from_static("set-cookie"), cookie);
     }
     Ok(result)
+}
+
+/// A result as text: what is skipped in it is not looked at again.
+fn utf8(payload: &[u8]) -> Result<&str, Failure> {
+    std::str::from_utf8(payload).map_err(|_| malformed("no UTF-8"))
 }
 
 fn result(members: &Members<'_>, payload: &Bytes) -> Result<ProxyResult, Failure> {
@@ -220,6 +227,7 @@ mod tests {
         assert_eq!(result_1(br#"{"body":"\u00e9\ud83d\ude00\/\"\\\b"}"#).unwrap().body, "é😀/\"\\\u{8}");
         // Half a pair stands for no character, and JavaScript writes it nevertheless.
         assert_eq!(result_1(br#"{"body":"\ud800x"}"#).unwrap().body, "\u{fffd}x");
+        assert_eq!(result_1(br#"{"body":"\ud800\ud83d\ude00"}"#).unwrap().body, "\u{fffd}😀");
         assert_eq!(result_1(br#"{"body":1,"body":"last"}"#).unwrap().body, "last");
     }
 
@@ -253,6 +261,9 @@ mod tests {
         assert_eq!(&*result_2(b" [1, 2]").unwrap().body, b" [1, 2]");
         assert_eq!(&*result_2(br#""a\"b""#).unwrap().body, b"a\"b");
         assert_eq!(result_2(br#"{"statusCode":null,"body":null}"#).unwrap().body, "");
+        for payload in [&b"{\"message\":\"\xff\"}"[..], b"\"\xff\"", b"[\"\xff\"]"] {
+            assert_eq!(result_2(payload).unwrap_err().status(), 500, "{payload:?}");
+        }
         for payload in ["nonsense", "", "{", r#"{"statusCode":200,"body":1}"#, r#"{"statusCode":200} 1"#] {
             assert_eq!(result_2(payload.as_bytes()).unwrap_err().status(), 500, "{payload}");
         }

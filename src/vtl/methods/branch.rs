@@ -1,21 +1,27 @@
-//! What a list or map of a document is asked most: the rest is asked of a collection made from it.
+//! What a list or map of a document answers itself; the rest is asked of a collection made from it.
 
 use std::rc::Weak;
 
-use crate::vtl::arithmetic::same;
+use super::{Result, list};
+use crate::vtl::collection::{Elements, Members};
 use crate::vtl::document::Branch;
+use crate::vtl::map::Key;
+use crate::vtl::render::Watch;
 use crate::vtl::value::Value;
 
 /// Calls a method; nothing where a collection must be asked.
-pub(super) fn call<'r>(branch: &Branch<'r>, name: &str, arguments: &[Value<'r>]) -> Option<Value<'r>> {
-    Some(match (name, arguments) {
-        ("size", []) => Value::Integer(branch.len() as i64),
-        ("isEmpty", []) => Value::boolean(branch.is_empty()),
-        ("get", [Value::Integer(index)]) if branch.is_list() => branch.get(usize::try_from(*index).ok()?)?,
-        ("get", [Value::String(key)]) if !branch.is_list() => branch.named(key)?,
-        ("containsKey", [Value::String(key)]) if !branch.is_list() => Value::boolean(branch.keys().contains(&&**key)),
-        ("contains", [item]) if branch.is_list() => Value::boolean(branch.values().any(|element| same(&element, item))),
-        ("keySet", []) if !branch.is_list() => Value::view(branch.keys().iter().map(|key| Value::text(*key)).collect(), Weak::new()),
-        _ => return None,
-    })
+pub(super) fn call<'r>(branch: &Branch<'r>, name: &str, arguments: &[Value<'r>], watch: &Watch<'_>) -> Option<Result<'r>> {
+    let found = |value: Value<'r>| Some(Ok(Some(value)));
+    match (name, arguments) {
+        ("size", []) => found(Value::Integer(branch.len() as i64)),
+        ("isEmpty", []) => found(Value::boolean(branch.is_empty())),
+        ("get", [Value::Integer(index)]) if branch.is_list() && i32::try_from(*index).is_ok() => {
+            Some(list::element(&Elements::Branch(branch), *index))
+        }
+        ("contains", [item]) if branch.is_list() => Some(list::contains(&Elements::Branch(branch), item, watch)),
+        ("get", [key]) if !branch.is_list() => Some(Ok(Members::Branch(branch).get(&Key::of(key)))),
+        ("containsKey", [key]) if !branch.is_list() => found(Value::boolean(Members::Branch(branch).get(&Key::of(key)).is_some())),
+        ("keySet", []) if !branch.is_list() => found(Value::view(branch.keys().iter().map(|key| Value::text(*key)).collect(), Weak::new())),
+        _ => None,
+    }
 }

@@ -4,9 +4,11 @@ use std::rc::Rc;
 
 use super::Result;
 use crate::vtl::arithmetic::same;
+use crate::vtl::collection::{Collection, Elements};
+use crate::vtl::render::Watch;
 use crate::vtl::value::{List, ListKind, Value};
 
-pub(super) fn call<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>]) -> Result<'r> {
+pub(super) fn call<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>], watch: &Watch<'_>) -> Result<'r> {
     use Value::Integer;
     let found = |value: Value<'r>| Ok(Some(value));
     match (list.kind, name) {
@@ -22,16 +24,16 @@ pub(super) fn call<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>])
     match (name, arguments) {
         ("size", []) => found(Integer(list.items.borrow().len() as i64)),
         ("isEmpty", []) => found(Value::boolean(list.items.borrow().is_empty())),
-        ("get", [Integer(index)]) => {
-            list.items.borrow().get(bound(*index, list)?).cloned().map_or_else(|| Err(out_of_bounds(*index, list)), |item| Ok(Some(item)))
-        }
-        ("contains", [item]) => found(Value::boolean(position(list, item).is_some())),
-        ("containsAll", [Value::List(other)]) => {
-            found(Value::boolean(other.items.borrow().iter().all(|item| position(list, item).is_some())))
-        }
-        ("indexOf", [item]) => found(Integer(position(list, item).map_or(-1, |at| at as i64))),
+        ("get", [Integer(index)]) => element(&elements(list), *index),
+        ("contains", [item]) => contains(&elements(list), item, watch),
+        ("containsAll", [other]) => match Collection::of(other) {
+            Some(Collection::List(others)) => contains_all(&elements(list), &others, watch),
+            _ => Ok(None),
+        },
+        ("indexOf", [item]) => found(place_or_none(position(&elements(list), item, watch)?)),
         ("lastIndexOf", [item]) => {
-            found(Integer(list.items.borrow().iter().rposition(|other| same(other, item)).map_or(-1, |at| at as i64)))
+            let elements = elements(list);
+            found(place_or_none(find((0..elements.len()).rev(), &elements, item, watch)?))
         }
         ("subList", [Integer(from), Integer(to)]) => sub_list(list, *from, *to),
         ("iterator" | "listIterator", []) => found(Value::iterator(list.items.borrow().clone())),
@@ -40,11 +42,11 @@ pub(super) fn call<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>])
             let items = list.items.borrow().clone();
             found(if list.kind == ListKind::Json { Value::json_list(items) } else { Value::list(items) })
         }
-        _ => change(list, name, arguments),
+        _ => change(list, name, arguments, watch),
     }
 }
 
-fn change<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>]) -> Result<'r> {
+fn change<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>], watch: &Watch<'_>) -> Result<'r> {
     use Value::Integer;
     match (name, arguments) {
         ("add", [item]) | ("add" | "set", [Integer(_), item]) => {
@@ -58,25 +60,25 @@ fn change<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>]) -> Resul
     let found = |value: Value<'r>| Ok(Some(value));
     match (name, arguments) {
         ("add", [item]) => {
-            list.items.borrow_mut().push(item.clone());
+            list.change().push(item.clone());
             found(Value::boolean(true))
         }
         ("add", [Integer(index), item]) => {
             let at = place(*index, list)?;
-            list.items.borrow_mut().insert(at, item.clone());
+            list.change().insert(at, item.clone());
             found(super::void())
         }
         ("addAll", [Value::List(other)]) => {
             let more = other.items.borrow().clone();
             let changed = !more.is_empty();
-            list.items.borrow_mut().extend(more);
+            list.change().extend(more);
             found(Value::boolean(changed))
         }
         ("addAll", [Integer(index), Value::List(other)]) => {
             let at = place(*index, list)?;
             let more = other.items.borrow().clone();
             let changed = !more.is_empty();
-            list.items.borrow_mut().splice(at..at, more);
+            list.change().splice(at..at, more);
             found(Value::boolean(changed))
         }
         ("set", [Integer(index), item]) => {
@@ -85,38 +87,52 @@ fn change<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>]) -> Resul
             Ok(items.get_mut(at).map(|place| std::mem::replace(place, item.clone())))
         }
         ("clear", []) => {
-            list.items.borrow_mut().clear();
+            list.change().clear();
             found(super::void())
         }
-        _ => take_away(list, name, arguments),
+        _ => take_away(list, name, arguments, watch),
     }
 }
 
-fn take_away<'r>(list: &List<'r>, name: &str, arguments: &[Value<'r>]) -> Result<'r> {
+fn take_away<'r>(list: &List<'r>, name: &str, arguments: &[Value<'r>], watch: &Watch<'_>) -> Result<'r> {
     use Value::Integer;
     let found = |value: Value<'r>| Ok(Some(value));
     match (name, arguments) {
         ("remove", [Integer(index)]) if list.kind != ListKind::View && i32::try_from(*index).is_ok() => {
             let at = bound(*index, list)?;
-            Ok(Some(list.items.borrow_mut().remove(at)))
+            Ok(Some(list.change().remove(at)))
         }
         ("remove", [item]) => {
-            let at = position(list, item);
+            let at = position(&elements(list), item, watch)?;
             if let Some(at) = at {
-                list.items.borrow_mut().remove(at);
+                list.change().remove(at);
             }
             found(Value::boolean(at.is_some()))
         }
         ("removeAll" | "retainAll", [Value::List(other)]) => {
-            let keep = name == "retainAll";
-            let others = other.items.borrow().clone();
-            let mut items = list.items.borrow_mut();
-            let before = items.len();
-            items.retain(|item| others.iter().any(|other| same(other, item)) == keep);
-            found(Value::boolean(items.len() != before))
+            let wanted = name == "retainAll";
+            let mut kept = Vec::new();
+            for item in elements(list).values() {
+                if position(&elements(other), &item, watch)?.is_some() == wanted {
+                    kept.push(item);
+                }
+            }
+            let is_changed = kept.len() != list.items.borrow().len();
+            if is_changed {
+                *list.change() = kept;
+            }
+            found(Value::boolean(is_changed))
         }
         _ => Ok(None),
     }
+}
+
+fn elements<'v, 'r>(list: &'v List<'r>) -> Elements<'v, 'r> {
+    Elements::Own(list.items.borrow())
+}
+
+fn place_or_none<'r>(place: Option<usize>) -> Value<'r> {
+    Value::Integer(place.map_or(-1, |place| place as i64))
 }
 
 fn takes_no_place(name: &str, arguments: &[Value<'_>]) -> bool {
@@ -138,21 +154,59 @@ fn iterator<'r>(list: &List<'r>, name: &str, arguments: &[Value<'r>]) -> Result<
     }
 }
 
-fn position<'r>(list: &List<'r>, item: &Value<'r>) -> Option<usize> {
-    list.items.borrow().iter().position(|other| same(other, item))
+/// Elements that are compared between two looks at the clock; one comparison is bounded itself.
+const LOOK: usize = 64;
+
+/// The first of some places at which the element is the same.
+fn find<'r>(places: impl Iterator<Item = usize>, elements: &Elements<'_, 'r>, wanted: &Value<'r>, watch: &Watch<'_>) -> Found {
+    for (count, place) in places.enumerate() {
+        if count % LOOK == LOOK - 1 && watch.is_over() {
+            return Err("the search takes too long".to_owned());
+        }
+        if elements.get(place).is_some_and(|element| same(&element, wanted)) {
+            return Ok(Some(place));
+        }
+    }
+    Ok(None)
+}
+
+type Found = std::result::Result<Option<usize>, String>;
+
+fn position<'r>(elements: &Elements<'_, 'r>, wanted: &Value<'r>, watch: &Watch<'_>) -> Found {
+    find(0..elements.len(), elements, wanted, watch)
+}
+
+/// `contains(item)`.
+pub(super) fn contains<'r>(elements: &Elements<'_, 'r>, item: &Value<'r>, watch: &Watch<'_>) -> Result<'r> {
+    Ok(Some(Value::boolean(position(elements, item, watch)?.is_some())))
+}
+
+fn contains_all<'r>(elements: &Elements<'_, 'r>, others: &Elements<'_, 'r>, watch: &Watch<'_>) -> Result<'r> {
+    for other in others.values() {
+        if position(elements, &other, watch)?.is_none() {
+            return Ok(Some(Value::boolean(false)));
+        }
+    }
+    Ok(Some(Value::boolean(true)))
+}
+
+/// `get(index)`.
+pub(super) fn element<'r>(elements: &Elements<'_, 'r>, index: i64) -> Result<'r> {
+    let found = usize::try_from(index).ok().and_then(|index| elements.get(index));
+    found.map(Some).ok_or_else(|| out_of_bounds(index, elements.len()))
 }
 
 fn bound(index: i64, list: &List<'_>) -> std::result::Result<usize, String> {
-    usize::try_from(index).ok().filter(|at| *at < list.items.borrow().len()).ok_or_else(|| out_of_bounds(index, list))
+    usize::try_from(index).ok().filter(|at| *at < list.items.borrow().len()).ok_or_else(|| out_of_bounds(index, list.items.borrow().len()))
 }
 
 /// Where an element can be put in.
 fn place(index: i64, list: &List<'_>) -> std::result::Result<usize, String> {
-    usize::try_from(index).ok().filter(|at| *at <= list.items.borrow().len()).ok_or_else(|| out_of_bounds(index, list))
+    usize::try_from(index).ok().filter(|at| *at <= list.items.borrow().len()).ok_or_else(|| out_of_bounds(index, list.items.borrow().len()))
 }
 
-fn out_of_bounds(index: i64, list: &List<'_>) -> String {
-    format!("index {index} is out of bounds: the list has {} elements", list.items.borrow().len())
+pub(super) fn out_of_bounds(index: i64, length: usize) -> String {
+    format!("index {index} is out of bounds: the list has {length} elements")
 }
 
 fn sub_list<'r>(list: &List<'r>, from: i64, to: i64) -> Result<'r> {

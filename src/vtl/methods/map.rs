@@ -34,46 +34,40 @@ pub(crate) fn call<'r>(map: &Rc<Map<'r>>, name: &str, arguments: &[Value<'r>]) -
 
 fn change<'r>(map: &Map<'r>, name: &str, arguments: &[Value<'r>]) -> Result<'r> {
     let found = |value: Value<'r>| Ok(Some(value));
+    let find = |key: &Value<'r>| map.entries.borrow().get(&Key::of(key)).cloned();
     match (name, arguments) {
-        ("put", [key, value]) => Ok(map.entries.borrow_mut().insert(Key::of(key), value.clone())),
+        ("put", [key, value]) => Ok(map.insert(Key::of(key), value.clone())),
         ("putIfAbsent", [key, value]) => {
-            let mut entries = map.entries.borrow_mut();
-            let known = entries.get(&Key::of(key)).filter(|value| !matches!(value, Value::Null)).cloned();
+            let known = find(key).filter(|value| !matches!(value, Value::Null));
             if known.is_none() {
-                entries.insert(Key::of(key), value.clone());
+                map.insert(Key::of(key), value.clone());
             }
             Ok(known)
         }
         ("putAll", [Value::Map(other)]) => {
             let more: Vec<_> = other.entries.borrow().iter().map(|(key, value)| (key.clone(), value.clone())).collect();
-            let mut entries = map.entries.borrow_mut();
-            more.into_iter().for_each(|(key, value)| drop(entries.insert(key, value)));
+            more.into_iter().for_each(|(key, value)| drop(map.insert(key, value)));
             found(super::void())
         }
-        ("replace", [key, value]) => {
-            let mut entries = map.entries.borrow_mut();
-            Ok(if entries.get(&Key::of(key)).is_some() { entries.insert(Key::of(key), value.clone()) } else { None })
-        }
+        ("replace", [key, value]) => Ok(if find(key).is_some() { map.insert(Key::of(key), value.clone()) } else { None }),
         ("replace", [key, old, value]) => {
-            let mut entries = map.entries.borrow_mut();
-            let holds = entries.get(&Key::of(key)).is_some_and(|known| same(known, old));
+            let holds = find(key).is_some_and(|known| same(&known, old));
             if holds {
-                entries.insert(Key::of(key), value.clone());
+                map.insert(Key::of(key), value.clone());
             }
             found(Value::boolean(holds))
         }
         ("remove", [key, value]) => {
-            let mut entries = map.entries.borrow_mut();
-            let holds = entries.get(&Key::of(key)).is_some_and(|known| same(known, value));
+            let holds = find(key).is_some_and(|known| same(&known, value));
             if holds {
-                entries.remove(&Key::of(key));
+                map.remove(&Key::of(key));
             }
             found(Value::boolean(holds))
         }
         ("clone", []) => found(Value::map(map.entries.borrow().iter().map(|(key, value)| (key.clone(), value.clone())).collect())),
-        ("remove", [key]) => Ok(map.entries.borrow_mut().remove(&Key::of(key))),
+        ("remove", [key]) => Ok(map.remove(&Key::of(key))),
         ("clear", []) => {
-            map.entries.take();
+            map.clear();
             found(super::void())
         }
         _ => Ok(None),
@@ -98,7 +92,7 @@ pub(super) fn call_entry<'r>(entry: &Rc<Entry<'r>>, name: &str, arguments: &[Val
         ("equals", [other]) => Ok(Some(Value::boolean(same(&Value::Entry(Rc::clone(entry)), other)))),
         ("hashCode", []) => Ok(super::hash_code(&Value::Entry(Rc::clone(entry)), 0).map(|hash| Value::Integer(hash.into()))),
         ("setValue", [value]) if value.holds(Rc::as_ptr(&entry.map).cast()) => Err("a collection cannot contain itself".to_owned()),
-        ("setValue", [value]) => Ok(entry.map.entries.borrow_mut().insert(entry.key.clone(), value.clone())),
+        ("setValue", [value]) => Ok(entry.map.insert(entry.key.clone(), value.clone())),
         _ => Ok(None),
     }
 }

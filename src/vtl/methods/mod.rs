@@ -12,6 +12,7 @@ mod units;
 use std::rc::Rc;
 
 use super::arithmetic::same;
+use super::collection::{Collection, Elements};
 use super::limits::DEPTH;
 use super::map::Key;
 use super::render::Watch;
@@ -67,38 +68,29 @@ fn call_round<'r>(round: &Rc<Round>, name: &str, arguments: &[Value<'r>]) -> Opt
 pub(super) fn index<'r>(value: &Value<'r>, index: &Value<'r>) -> Result<'r> {
     match value {
         Value::List(list) if matches!(list.kind, ListKind::View | ListKind::Iterator) => Ok(None),
-        Value::List(list) => {
-            let items = list.items.borrow();
-            element(index, items.len(), |index| items.get(index).cloned())
-        }
-        Value::Branch(branch) if branch.is_list() => element(index, branch.len(), |index| branch.get(index)),
-        Value::Branch(branch) => Ok(branch.named(&index.as_text()).filter(|_| matches!(index, Value::String(_) | Value::Null))),
-        Value::Map(map) => Ok(map.entries.borrow().get(&Key::of(index)).cloned()),
+        Value::List(_) | Value::Map(_) | Value::Branch(_) => match Collection::of(value) {
+            Some(Collection::List(elements)) => element(index, &elements),
+            Some(Collection::Map(members)) => Ok(members.get(&Key::of(index))),
+            None => Ok(None),
+        },
         Value::Entry(_) | Value::Round(_) => Ok(property(value, &index.as_text())),
         _ => Ok(None),
     }
 }
 
-fn element<'r>(index: &Value<'r>, length: usize, get: impl FnOnce(usize) -> Option<Value<'r>>) -> Result<'r> {
-    let Value::Integer(index) = index else { return Ok(None) };
-    if i32::try_from(*index).is_err() {
-        return Ok(None);
+fn element<'r>(index: &Value<'r>, elements: &Elements<'_, 'r>) -> Result<'r> {
+    match index {
+        Value::Integer(index) if i32::try_from(*index).is_ok() => {
+            let from_start = if *index < 0 { *index + elements.len() as i64 } else { *index };
+            let found = usize::try_from(from_start).ok().and_then(|index| elements.get(index));
+            found.map(Some).ok_or_else(|| list::out_of_bounds(*index, elements.len()))
+        }
+        _ => Ok(None),
     }
-    let from_start = if *index < 0 { *index + length as i64 } else { *index };
-    let found = usize::try_from(from_start).ok().and_then(get);
-    found.map(Some).ok_or_else(|| format!("index {index} is out of bounds: the list has {length} elements"))
 }
 
 /// `$value.name(arguments)`.
 pub(super) fn call<'r>(value: &Value<'r>, name: &str, arguments: &[Value<'r>], watch: &Watch<'_>) -> Result<'r> {
-    let resolved: Vec<Value<'r>>;
-    // Others look at an argument only as a whole.
-    let arguments = if matches!(name, "containsAll" | "join") {
-        resolved = arguments.iter().map(|argument| argument.clone().resolved()).collect();
-        &resolved
-    } else {
-        arguments
-    };
     let result = called(value, name, arguments, watch)?;
     // Velocity takes a method without parameters for one that fits any arguments, and Java refuses the call.
     if result.is_none() && !arguments.is_empty() && takes_nothing(value, name) {
@@ -111,12 +103,6 @@ fn called<'r>(value: &Value<'r>, name: &str, arguments: &[Value<'r>], watch: &Wa
     match value {
         Value::Entry(entry) => return map::call_entry(entry, name, arguments),
         Value::Round(round) => return Ok(call_round(round, name, arguments)),
-        Value::Branch(branch) => {
-            return match branch::call(branch, name, arguments) {
-                Some(result) => Ok(Some(result)),
-                None => called(&branch.to_value(), name, arguments, watch),
-            };
-        }
         Value::Null | Value::Block(_) | Value::Given(_) => return Ok(None),
         _ => {}
     }
@@ -128,25 +114,33 @@ fn called<'r>(value: &Value<'r>, name: &str, arguments: &[Value<'r>], watch: &Wa
     }
     match value {
         Value::String(text) => string::call(text, name, arguments, watch),
-        Value::List(list) => list::call(list, name, arguments),
+        Value::List(list) => list::call(list, name, arguments, watch),
+        Value::Branch(branch) => {
+            branch::call(branch, name, arguments, watch).unwrap_or_else(|| called(&branch.to_value(), name, arguments, watch))
+        }
         Value::Map(map) => map::call(map, name, arguments),
         Value::Boolean(value) => number::boolean((*value).into(), name, arguments),
         number => number::call(number, name, arguments),
     }
 }
 
+const OF_LISTS: [&str; 4] = ["size", "isEmpty", "clear", "iterator"];
+const OF_MAPS: [&str; 7] = ["size", "isEmpty", "clear", "keySet", "values", "entrySet", "clone"];
+
 /// Methods that take no arguments, and have no namesakes that do.
 fn takes_nothing(value: &Value<'_>, name: &str) -> bool {
     match (value, name) {
         (Value::Null | Value::Block(_) | Value::Given(_) | Value::Round(_), _) => false,
         (_, "toString" | "hashCode") => true,
-        (Value::Branch(branch), name) => takes_nothing(&branch.to_value(), name),
+        (Value::Branch(branch), "clone") if branch.is_list() => true,
+        (Value::Branch(branch), name) if branch.is_list() => OF_LISTS.contains(&name),
+        (Value::Branch(_), name) => OF_MAPS.contains(&name),
         (Value::String(_), "length" | "isEmpty" | "trim" | "toLowerCase" | "toUpperCase" | "intern" | "toCharArray" | "isBlank") => true,
         (Value::String(_), "strip" | "stripLeading" | "stripTrailing") => true,
         (Value::List(list), name) if list.kind == ListKind::Iterator => matches!(name, "next" | "hasNext"),
-        (Value::List(_), "size" | "isEmpty" | "clear" | "iterator") => true,
         (Value::List(list), "clone") => list.kind != ListKind::View,
-        (Value::Map(_), "size" | "isEmpty" | "clear" | "keySet" | "values" | "entrySet" | "clone") => true,
+        (Value::List(_), name) => OF_LISTS.contains(&name),
+        (Value::Map(_), name) => OF_MAPS.contains(&name),
         (Value::Entry(_), "getKey" | "getValue") => true,
         (Value::Boolean(_), "booleanValue") => true,
         (number, "intValue" | "longValue" | "shortValue" | "byteValue" | "doubleValue" | "floatValue") => number.is_number(),

@@ -1,6 +1,7 @@
 //! `java.lang.String`. Positions count UTF-16 units, as Java's do.
 
 use super::Result;
+use crate::vtl::collection::Collection;
 use crate::vtl::java;
 use crate::vtl::render::Watch;
 use crate::vtl::text::Text;
@@ -47,8 +48,11 @@ pub(super) fn call<'r>(text: &Text<'r>, name: &str, arguments: &[Value<'r>], wat
         ("lastIndexOf", [String(other)]) => found(Integer(last_index_of(text, other, i64::MAX))),
         ("lastIndexOf", [String(other), Integer(from)]) => found(Integer(last_index_of(text, other, *from))),
         ("lastIndexOf", [Integer(c)]) => found(Integer(character(*c).map_or(-1, |c| last_index_of(text, &c, i64::MAX)))),
-        ("join", [String(between), Value::List(list)]) => join(between, &list.items.borrow()),
         ("join", [String(between), parts @ ..]) if parts.iter().all(|part| matches!(part, String(_))) => join(between, parts),
+        ("join", [String(between), list]) => match Collection::of(list) {
+            Some(Collection::List(parts)) => join(between, &parts.values()),
+            _ => Ok(None),
+        },
         ("replace", [String(old), String(new)]) => found(Value::text(java::replace(text, old, new)?)),
         ("replaceAll", [String(pattern), String(new)]) => found(Value::text(java::replace_all(text, pattern, new, watch)?)),
         ("replaceFirst", [String(pattern), String(new)]) => found(Value::text(java::replace_first(text, pattern, new)?)),
@@ -75,7 +79,7 @@ pub(super) fn bytes<'r>(text: &str) -> Value<'r> {
     Value::list(text.bytes().map(|byte| Value::Integer(i8::from_ne_bytes([byte]).into())).collect())
 }
 
-fn length(text: &str) -> i64 {
+pub(super) fn length(text: &str) -> i64 {
     if text.is_ascii() { text.len() as i64 } else { text.encode_utf16().count() as i64 }
 }
 

@@ -1,7 +1,7 @@
 //! `java.lang.String` by code points and UTF-16 units.
 
 use super::Result;
-use super::string::byte_at;
+use super::string::{byte_at, length};
 use crate::vtl::value::Value;
 
 /// Calls a method; nothing where it is none of these.
@@ -12,14 +12,11 @@ pub(super) fn call<'r>(text: &str, name: &str, arguments: &[Value<'r>]) -> Resul
         ("codePointBefore", [Integer(at)]) => code_point_before(text, *at),
         ("codePointCount", [Integer(from), Integer(to)]) => code_point_count(text, *from, *to),
         ("regionMatches", [Integer(at), String(other), Integer(from), Integer(count)]) => {
-            Ok(Some(Value::boolean(region_matches(text, *at, other, *from, *count))))
+            Ok(Some(Value::boolean(region_matches((text, *at), (other, *from), *count, |unit| unit))))
         }
         ("regionMatches", [Value::Boolean(ignores_case), Integer(at), String(other), Integer(from), Integer(count)]) => {
-            Ok(Some(Value::boolean(if (*ignores_case).into() {
-                region_matches(&text.to_lowercase(), *at, &other.to_lowercase(), *from, *count)
-            } else {
-                region_matches(text, *at, other, *from, *count)
-            })))
+            let fold = if (*ignores_case).into() { without_case } else { |unit| unit };
+            Ok(Some(Value::boolean(region_matches((text, *at), (other, *from), *count, fold))))
         }
         _ => Ok(None),
     }
@@ -42,14 +39,31 @@ fn code_point_count<'r>(text: &str, from: i64, to: i64) -> Result<'r> {
     part.map(|part| Some(Value::Integer(part.chars().count() as i64))).ok_or_else(|| format!("{from} to {to} is out of range"))
 }
 
-/// Whether so many units at a place are those at a place of another text. Places that do not exist hold nothing that is the same.
-fn region_matches(text: &str, at: i64, other: &str, from: i64, count: i64) -> bool {
-    let (Ok(at), Ok(from)) = (usize::try_from(at), usize::try_from(from)) else { return false };
-    // A region of less than nothing is empty, and must only lie within both.
-    let count = usize::try_from(count).unwrap_or(0);
-    let units = |text: &str, start: usize| -> Option<Vec<u16>> {
-        let units: Vec<u16> = text.encode_utf16().collect();
-        units.get(start..start.checked_add(count)?).map(<[u16]>::to_vec)
+/// Whether so many units at a place of each of two texts are the same. A region of less than nothing is empty, and may lie that much behind
+/// the end.
+fn region_matches((text, at): (&str, i64), (other, from): (&str, i64), count: i64, fold: fn(u16) -> u16) -> bool {
+    let units = |text: &str, start: i64| {
+        let start = usize::try_from(start).ok()?;
+        let wanted = usize::try_from(count).unwrap_or(0);
+        if count < 0 {
+            return (start as i64 <= length(text).saturating_sub(count)).then(Vec::new);
+        }
+        let units: Vec<u16> = text.encode_utf16().skip(start).take(wanted).map(fold).collect();
+        // An empty region lies within the text or at its end.
+        (units.len() == wanted && (wanted > 0 || byte_at(text, start).is_some())).then_some(units)
     };
-    units(text, at).is_some_and(|region| units(other, from).is_some_and(|other| region == other))
+    units(text, at).is_some_and(|region| units(other, from) == Some(region))
+}
+
+/// A unit as Java compares it where case does not matter: in upper case, and that in lower case, each where it is one unit.
+fn without_case(unit: u16) -> u16 {
+    let Some(c) = char::from_u32(unit.into()) else { return unit };
+    let upper = only(c.to_uppercase()).unwrap_or(c);
+    let lower = only(upper.to_lowercase()).unwrap_or(upper);
+    u16::try_from(u32::from(lower)).unwrap_or(unit)
+}
+
+fn only(mut chars: impl Iterator<Item = char>) -> Option<char> {
+    let first = chars.next();
+    first.filter(|_| chars.next().is_none())
 }

@@ -1,6 +1,5 @@
 //! Directives.
 
-use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
 use super::evaluated::Piece;
@@ -16,46 +15,51 @@ use crate::vtl::value::{Defined, List, ListKind, Truth, Value};
 /// What a loop runs over.
 enum Looped<'r> {
     List(Rc<List<'r>>),
-    /// What a map shows of itself, which has so many members, that must not change.
-    Map(Rc<Map<'r>>, usize, Rc<List<'r>>),
+    /// What a map shows of itself, and the map.
+    View(Rc<List<'r>>, Rc<Map<'r>>),
     Branch(Branch<'r>),
 }
 
 impl<'r> Looped<'r> {
-    /// Elements that are nobody else's.
-    fn list(items: Vec<Value<'r>>, shows: Weak<Map<'r>>) -> Self {
-        Self::over(Rc::new(List { items: RefCell::new(items), kind: ListKind::View, shows }))
-    }
-
-    fn over(list: Rc<List<'r>>) -> Self {
+    fn list(list: Rc<List<'r>>) -> Self {
         match list.shows.upgrade() {
-            Some(map) => {
-                let count = map.entries.borrow().len();
-                Self::Map(map, count, list)
-            }
+            Some(map) => Self::View(list, map),
             None => Self::List(list),
         }
     }
 
-    /// Java's iterators refuse to go on when what they run over has other elements than at their beginning.
-    fn is_changed(&self, length: usize) -> bool {
-        match self {
-            Self::List(list) => list.items.borrow().len() != length,
-            Self::Map(map, count, _) => map.entries.borrow().len() != *count,
-            Self::Branch(_) => false,
+    /// Elements of a loop's own.
+    fn view(items: Vec<Value<'r>>, map: Weak<Map<'r>>) -> Self {
+        match Value::view(items, map) {
+            Value::List(list) => Self::list(list),
+            _ => Self::List(Rc::default()),
         }
+    }
+
+    /// What differs once elements have come or gone.
+    fn changes(&self) -> (u32, u32) {
+        match self {
+            Self::List(list) => (list.changes(), 0),
+            Self::View(list, map) => (list.changes(), map.changes()),
+            Self::Branch(_) => (0, 0),
+        }
+    }
+
+    /// Whether Java's iterator sees its end behind so many elements: a list's does wherever its length is its place, also after a change.
+    fn ends_at(&self, index: usize) -> bool {
+        matches!(self, Self::List(list) if list.items.borrow().len() == index)
     }
 
     fn len(&self) -> usize {
         match self {
-            Self::List(list) | Self::Map(.., list) => list.items.borrow().len(),
+            Self::List(list) | Self::View(list, _) => list.items.borrow().len(),
             Self::Branch(branch) => branch.len(),
         }
     }
 
     fn get(&self, index: usize) -> Option<Value<'r>> {
         match self {
-            Self::List(list) | Self::Map(.., list) => list.items.borrow().get(index).cloned(),
+            Self::List(list) | Self::View(list, _) => list.items.borrow().get(index).cloned(),
             Self::Branch(branch) => branch.get(index),
         }
     }
@@ -95,13 +99,13 @@ impl<'r> Rendering<'r, '_, '_> {
         let at = self.at;
         let list = match self.value(list)? {
             Some(Value::List(list)) if list.kind == ListKind::Iterator => {
-                Looped::list(list.items.take().into_iter().rev().collect(), Weak::new())
+                Looped::view(list.items.take().into_iter().rev().collect(), Weak::new())
             }
-            Some(Value::List(list)) => Looped::over(list),
+            Some(Value::List(list)) => Looped::list(list),
             Some(Value::Branch(branch)) => Looped::Branch(branch),
-            Some(Value::Map(map)) => Looped::list(map.entries.borrow().values().cloned().collect(), Rc::downgrade(&map)),
+            Some(Value::Map(map)) => Looped::view(map.entries.borrow().values().cloned().collect(), Rc::downgrade(&map)),
             Some(Value::Given(object)) => match self.scope.call(object, "values", &[]) {
-                Ok(Some(Value::List(list))) => Looped::over(list),
+                Ok(Some(Value::List(list))) => Looped::list(list),
                 _ => return Ok(()),
             },
             _ => return Ok(()),
@@ -133,16 +137,14 @@ impl<'r> Rendering<'r, '_, '_> {
 
     fn rounds_of(&mut self, slot: Slot, list: &Looped<'r>, rounds: usize, body: &'r Block) -> Outcome {
         let at = self.at;
-        let length = list.len();
+        let (length, changes) = (list.len(), list.changes());
         for index in 0..rounds {
             // A round with an empty body costs time too.
             self.step(1)?;
-            let now = list.len();
-            // Java's iterator is at its end wherever the list's length is its place, and sees a change only where it is not.
-            if now == index {
+            if list.ends_at(index) {
                 return Ok(());
             }
-            if index > 0 && list.is_changed(length) {
+            if list.changes() != changes {
                 self.at = at;
                 return Err(self.fault(ErrorKind::Runtime, "the list was changed while the loop runs over it"));
             }
@@ -154,7 +156,10 @@ impl<'r> Rendering<'r, '_, '_> {
             }
             match (self.variables.get_mut(slot), list) {
                 (Some(place), Looped::Branch(branch)) if self.frames.is_empty() => branch.put(index, place),
-                _ => self.assign(slot, list.get(index).unwrap_or(Value::Null)),
+                _ => match list.get(index) {
+                    Some(item) => self.assign(slot, item),
+                    None => return Ok(()),
+                },
             }
             self.block(body)?;
         }
@@ -263,7 +268,7 @@ impl<'r> Rendering<'r, '_, '_> {
         match holder {
             Value::Map(map) => {
                 self.not_itself(&value, Rc::as_ptr(map).cast())?;
-                map.entries.borrow_mut().insert(Key::of(key), value);
+                map.insert(Key::of(key), value);
                 self.made(holder)
             }
             Value::List(list) => {
@@ -278,7 +283,7 @@ impl<'r> Rendering<'r, '_, '_> {
             }
             Value::Entry(entry) if matches!(key, Value::String(name) if &**name == "value") => {
                 self.not_itself(&value, Rc::as_ptr(&entry.map).cast())?;
-                entry.map.entries.borrow_mut().insert(entry.key.clone(), value);
+                entry.map.insert(entry.key.clone(), value);
                 Ok(())
             }
             Value::Given(object) => {

@@ -107,17 +107,17 @@ impl<'r> Rendering<'r, '_, '_> {
     }
 
     pub(super) fn invoke(&mut self, value: &Value<'r>, name: &str, arguments: &'r [Expression]) -> Result<Option<Value<'r>>, Fault> {
-        // What it is not asked itself is asked of a copy.
-        if let Value::Branch(branch) = value {
-            self.step(branch.len() / 16)?;
-        }
         let result = self.with_arguments(arguments, |rendering, arguments| match value {
             Value::Given(object) => rendering.scope.call(*object, name, arguments),
             _ => methods::call(value, name, arguments, rendering.budget.watch()),
         })?;
-        if let Some(result) = &result {
-            self.made(result)?;
-            self.made(value)?;
+        match &result {
+            Some(result) => {
+                self.made(result)?;
+                self.made(value)?;
+            }
+            // A copy may have been asked.
+            None => self.step(value.count() / 16)?,
         }
         Ok(result)
     }
