@@ -59,7 +59,9 @@ fn herd(gateway: &Gateway, backend: &Backend, target: &str, size: usize) -> Vec<
     std::thread::scope(|scope| {
         let asking: Vec<_> = (0..size).map(|_| scope.spawn(|| gateway.get(target))).collect();
         let wanted = format!("requests under way: {size}\n");
-        while !client::send(gateway.admin_port, "GET", "/readyz?verbose", &[], b"").unwrap().text().contains(&wanted) {
+        let are_there = || client::send(gateway.admin_port, "GET", "/readyz?verbose", &[], b"").unwrap().text().contains(&wanted);
+        // One that is there may still be on its way to the call.
+        while !are_there() || !gateway.is_idle() {
             std::thread::yield_now();
         }
         backend.hold(false);

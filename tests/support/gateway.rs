@@ -127,6 +127,16 @@ impl Gateway {
         Err("the gateway was not ready within 20 s".to_owned())
     }
 
+    /// Whether none of its threads has anything to do: what is under way waits for something outside.
+    pub fn is_idle(&self) -> bool {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("the gateway runs");
+        threads.flatten().all(|thread| {
+            // The state follows the name, which is in parentheses.
+            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('S'))
+        })
+    }
+
     /// What it has said so far.
     pub fn said(&self) -> String {
         std::fs::read_to_string(self.files.0.join(ERRORS)).unwrap_or_default()

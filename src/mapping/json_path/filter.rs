@@ -119,7 +119,10 @@ impl Operand {
                 let root = search.root.clone();
                 path.search(&root, search)?
             }
-            Self::Text(text) => Some(Value::text(text.clone())),
+            Self::Text(text) => {
+                search.read(text)?;
+                Some(Value::text(text.clone()))
+            }
             Self::Number(number) => Some(Value::Double(*number)),
             Self::Boolean(value) => Some(Value::boolean(*value)),
             Self::Null => Some(Value::Null),
@@ -142,14 +145,13 @@ fn compare<'r>(
 ) -> Result<bool, PathError> {
     let Some(value) = left.value(element, search)? else { return Ok(false) };
     let Some(other) = right.value(element, search)? else { return Ok(comparison == Comparison::NotEqual) };
-    let order = || order(&value, &other);
     Ok(match comparison {
         Comparison::Equal => equal(&value, &other, search)?,
         Comparison::NotEqual => !equal(&value, &other, search)?,
-        Comparison::Less => order() == Some(Ordering::Less),
-        Comparison::LessOrEqual => matches!(order(), Some(Ordering::Less | Ordering::Equal)),
-        Comparison::Greater => order() == Some(Ordering::Greater),
-        Comparison::GreaterOrEqual => matches!(order(), Some(Ordering::Greater | Ordering::Equal)),
+        Comparison::Less => order(&value, &other, search)?.is_some_and(Ordering::is_lt),
+        Comparison::LessOrEqual => order(&value, &other, search)?.is_some_and(Ordering::is_le),
+        Comparison::Greater => order(&value, &other, search)?.is_some_and(Ordering::is_gt),
+        Comparison::GreaterOrEqual => order(&value, &other, search)?.is_some_and(Ordering::is_ge),
         Comparison::Contains => match (&value, &other, Collection::of(&value)) {
             (Value::String(text), Value::String(part), _) => {
                 search.read(text)?;
@@ -161,8 +163,8 @@ fn compare<'r>(
             }
             _ => false,
         },
-        Comparison::Size => size(&value).zip(number(&other)).is_some_and(|(size, wanted)| size as f64 == wanted),
-        Comparison::Empty => match (size(&value), other) {
+        Comparison::Size => size(&value, search)?.zip(number(&other)).is_some_and(|(size, wanted)| size as f64 == wanted),
+        Comparison::Empty => match (size(&value, search)?, other) {
             (Some(size), Value::Boolean(is_empty)) => (size == 0) == bool::from(is_empty),
             _ => false,
         },
@@ -207,11 +209,14 @@ fn holds<'r>(items: &[Value<'r>], wanted: &Value<'r>, search: &mut Search<'r>) -
     Ok(false)
 }
 
-fn size(value: &Value<'_>) -> Option<usize> {
-    match value {
-        Value::String(text) => Some(text.chars().count()),
+fn size<'r>(value: &Value<'r>, search: &mut Search<'r>) -> Result<Option<usize>, PathError> {
+    Ok(match value {
+        Value::String(text) => {
+            search.read(text)?;
+            Some(text.chars().count())
+        }
         other => Collection::of(other).map(|collection| collection.len()),
-    }
+    })
 }
 
 /// Within lists a number equals a number and a text a text.
@@ -240,11 +245,7 @@ fn equal<'r>(a: &Value<'r>, b: &Value<'r>, search: &mut Search<'r>) -> Result<bo
         return alike(a, b, search);
     }
     Ok(match (a, b) {
-        (Value::String(a), Value::String(b)) if a.len() == b.len() => {
-            search.read(a)?;
-            **a == **b
-        }
-        (Value::String(_), Value::String(_)) => false,
+        (Value::String(a), Value::String(b)) => search.same(a, b)?,
         (Value::Boolean(a), Value::Boolean(b)) => a == b,
         (Value::Null, Value::Null) => true,
         (Value::String(_), b) if b.is_number() => number(a).is_some() && number(a) == number(b),
@@ -261,6 +262,9 @@ fn alike<'r>(a: &Value<'r>, b: &Value<'r>, search: &mut Search<'r>) -> Result<bo
         Ok(true) => ControlFlow::Continue(()),
         ended => ControlFlow::Break(ended),
     };
+    if let (Value::String(a), Value::String(b)) = (a, b) {
+        return search.same(a, b);
+    }
     let walked = match (Collection::of(a), Collection::of(b)) {
         (Some(Collection::List(a)), Some(Collection::List(b))) if a.len() == b.len() => {
             a.walk(|index, item| b.get(index).map_or(ControlFlow::Break(Ok(false)), |other| go_on(item, &other)))
@@ -269,17 +273,20 @@ fn alike<'r>(a: &Value<'r>, b: &Value<'r>, search: &mut Search<'r>) -> Result<bo
             Some((other_key, other)) if key.text() == other_key.text() => go_on(value, &other),
             _ => ControlFlow::Break(Ok(false)),
         }),
-        (None, None) => return Ok(a.to_json() == b.to_json()),
+        (None, None) if !matches!((a, b), (Value::String(_), _) | (_, Value::String(_))) => return Ok(a.to_json() == b.to_json()),
         _ => return Ok(false),
     };
     walked.break_value().unwrap_or(Ok(true))
 }
 
 /// Only numbers and texts have an order.
-fn order(a: &Value<'_>, b: &Value<'_>) -> Option<Ordering> {
-    match (a, b) {
-        (Value::String(a), Value::String(b)) => Some((**a).cmp(&**b)),
-        (a, b) if a.is_number() && b.is_number() => number(a)?.partial_cmp(&number(b)?),
+fn order<'r>(a: &Value<'r>, b: &Value<'r>, search: &mut Search<'r>) -> Result<Option<Ordering>, PathError> {
+    Ok(match (a, b) {
+        (Value::String(a), Value::String(b)) => {
+            search.read(if a.len() < b.len() { a } else { b })?;
+            Some((**a).cmp(&**b))
+        }
+        (a, b) if a.is_number() && b.is_number() => number(a).zip(number(b)).and_then(|(a, b)| a.partial_cmp(&b)),
         _ => None,
-    }
+    })
 }

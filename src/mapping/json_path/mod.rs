@@ -129,6 +129,14 @@ impl<'r> Search<'r> {
         self.visit(text.len() / READ)
     }
 
+    fn same(&mut self, a: &str, b: &str) -> Result<bool, PathError> {
+        if a.len() != b.len() {
+            return Ok(false);
+        }
+        self.read(a)?;
+        Ok(a == b)
+    }
+
     /// What definite steps lead to.
     fn one(&mut self, root: &Value<'r>, steps: &[Step]) -> Result<Option<Value<'r>>, PathError> {
         let mut value = root.clone();

@@ -1,6 +1,10 @@
+use std::cell::Cell;
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::vtl::ErrorKind;
 
 struct Nothing;
 
@@ -18,12 +22,16 @@ impl<'r> Source<'r> for Nothing {
 
 /// What a template makes of a payload that is read where it lies, or else made into values.
 fn rendered(text: &str, body: &str, in_place: bool) -> Result<String, Error> {
+    rendered_in_time(text, body, in_place, &crate::vtl::no_clock)
+}
+
+fn rendered_in_time(text: &str, body: &str, in_place: bool, clock: Clock<'_>) -> Result<String, Error> {
     let mut template = Template::parse(text)?;
     assert!(!template.paths.may_change, "{text}");
     template.paths.may_change = !in_place;
     let (evaluated, overrides, stage_variables) = (Evaluated::default(), Overrides::default(), IndexMap::new());
     let work = Work { body, source: &Nothing, stage_variables: &stage_variables, overrides: &overrides, evaluated: &evaluated };
-    work.render(&template, &Limits::default(), &crate::vtl::no_clock, None).map(|(text, _)| text)
+    work.render(&template, &Limits::default(), clock, None).map(|(text, _)| text)
 }
 
 const BODY: &str =
@@ -66,6 +74,51 @@ fn large_payloads_are_compared_alike() {
     let text = "#set($p = $input.path('$'))#if($p.a == $p.b)same#end";
     assert_eq!(rendered(text, &body, true), rendered(text, &body, false));
     assert_eq!(rendered(text, &body, true).as_deref(), Ok("same"));
+}
+
+#[test]
+fn a_collection_is_the_same_as_itself_however_large_it_is() {
+    for part in [format!("[{}]", vec!["[]"; 400].join(",")), format!("[{}]", vec!["1"; 100_000].join(","))] {
+        let body = format!("{{\"a\":{part}}}");
+        let text = "#set($p = $input.path('$'))#if($p.a == $p.a)same#end#if($p.a != $input.path('$.a'))other#end";
+        assert_eq!(rendered(text, &body, true).as_deref(), Ok("same"));
+        assert_eq!(rendered(text, &body, false).as_deref(), Ok("same"));
+    }
+}
+
+#[test]
+fn long_searches_end_at_a_limit() {
+    let lists = format!("[{}]", vec!["[]"; 100_000].join(","));
+    let numbers = format!("[{}]", vec!["1"; 99_999].join(","));
+    let text = "9".repeat(200_000);
+    let few = format!("[{}]", vec!["1"; 200].join(","));
+    let body = format!("{{\"few\":{few},\"lists\":{lists},\"numbers\":{numbers},\"text\":\"{text}\"}}");
+    for text in [
+        "$p.lists.contains($p.numbers)",
+        "$p.lists.indexOf($p.numbers)",
+        "$p.numbers.containsAll($p.lists)",
+        "$input.path('$.few[?($.text == $.text)]').size()",
+        "$input.path('$.few[?($.text < $.text)]').size()",
+        "$input.path('$.few[?($.text size @)]').size()",
+        "$input.path('$.few[?($.numbers == $.numbers)]').size()",
+        "$input.path(\"$.few[?([$.text] == [$.text])]\").size()",
+        "#foreach($e in $p.numbers)$p.text.regionMatches(true, 0, $p.text, 0, 200000)#end",
+    ] {
+        let text = format!("#set($p = $input.path('$')){text}");
+        for in_place in [true, false] {
+            // Time passes only where somebody looks at it.
+            let looks = Cell::new(0);
+            let clock = || {
+                looks.set(looks.get() + 1);
+                Duration::from_millis(100 * looks.get())
+            };
+            let error = rendered_in_time(&text, &body, in_place, &clock).expect_err(&text);
+            assert!(
+                error.kind == ErrorKind::Limit || ["too long", "visits more"].iter().any(|why| error.message.contains(why)),
+                "{text}: {error}"
+            );
+        }
+    }
 }
 
 fn json() -> impl Strategy<Value = String> {

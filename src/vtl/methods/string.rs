@@ -1,6 +1,7 @@
 //! `java.lang.String`. Positions count UTF-16 units, as Java's do.
 
 use super::Result;
+use super::units::units_without_case;
 use crate::vtl::collection::Collection;
 use crate::vtl::java;
 use crate::vtl::render::Watch;
@@ -37,10 +38,10 @@ pub(super) fn call<'r>(text: &Text<'r>, name: &str, arguments: &[Value<'r>], wat
         ("stripTrailing", []) => found(part(text, text.trim_end())),
         ("isBlank", []) => found(Value::boolean(text.trim().is_empty())),
         ("repeat", [Integer(count)]) => repeat(text, *count),
-        ("equalsIgnoreCase", [String(other)]) => found(Value::boolean(text.to_lowercase() == other.to_lowercase())),
-        ("compareTo", [String(other)]) => found(Integer(compare(text, other))),
+        ("equalsIgnoreCase", [String(other)]) => found(Value::boolean(units_without_case(text).eq(units_without_case(other)))),
+        ("compareTo", [String(other)]) => found(Integer(compare(text.encode_utf16(), other.encode_utf16()))),
         ("compareTo", [_]) => Err("a text compares only to a text".to_owned()),
-        ("compareToIgnoreCase", [String(other)]) => found(Integer(compare(&text.to_lowercase(), &other.to_lowercase()))),
+        ("compareToIgnoreCase", [String(other)]) => found(Integer(compare(units_without_case(text), units_without_case(other)))),
         ("indexOf", [String(other)]) => found(Integer(index_of(text, other, 0))),
         ("indexOf", [String(other), Integer(from)]) => found(Integer(index_of(text, other, *from))),
         ("indexOf", [Integer(c)]) => found(Integer(character(*c).map_or(-1, |c| index_of(text, &c, 0)))),
@@ -152,7 +153,16 @@ fn join<'r>(between: &str, parts: &[Value<'r>]) -> Result<'r> {
 }
 
 /// The difference of the first units that differ, or else of the lengths.
-fn compare(a: &str, b: &str) -> i64 {
-    let differing = a.encode_utf16().zip(b.encode_utf16()).find(|(a, b)| a != b);
-    differing.map_or_else(|| length(a) - length(b), |(a, b)| i64::from(a) - i64::from(b))
+/// The difference of the first units that differ, or else of the lengths.
+fn compare(a: impl Iterator<Item = u16>, b: impl Iterator<Item = u16>) -> i64 {
+    let (mut a, mut b) = (a.fuse(), b.fuse());
+    loop {
+        match (a.next(), b.next()) {
+            (Some(x), Some(y)) if x == y => {}
+            (Some(x), Some(y)) => return i64::from(x) - i64::from(y),
+            (Some(_), None) => return 1 + a.count() as i64,
+            (None, Some(_)) => return -1 - b.count() as i64,
+            (None, None) => return 0,
+        }
+    }
 }

@@ -57,13 +57,48 @@ fn region_matches((text, at): (&str, i64), (other, from): (&str, i64), count: i6
 
 /// A unit as Java compares it where case does not matter: in upper case, and that in lower case, each where it is one unit.
 fn without_case(unit: u16) -> u16 {
+    if let Ok(byte @ ..128) = u8::try_from(unit) {
+        return byte.to_ascii_lowercase().into();
+    }
     let Some(c) = char::from_u32(unit.into()) else { return unit };
     let upper = only(c.to_uppercase()).unwrap_or(c);
-    let lower = only(upper.to_lowercase()).unwrap_or(upper);
+    // The one character that is longer in lower case and has a short form nevertheless.
+    let lower = if upper == 'İ' { 'i' } else { only(upper.to_lowercase()).unwrap_or(upper) };
     u16::try_from(u32::from(lower)).unwrap_or(unit)
+}
+
+/// A text's units as Java compares them where case does not matter.
+pub(super) fn units_without_case(text: &str) -> impl Iterator<Item = u16> {
+    text.encode_utf16().map(without_case)
 }
 
 fn only(mut chars: impl Iterator<Item = char>) -> Option<char> {
     let first = chars.next();
     first.filter(|_| chars.next().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn case_does_not_matter_by_units() {
+        for (a, b) in [("É", "é"), ("İ", "i"), ("ſ", "S"), ("ς", "Σ"), ("ᾳ", "ᾼ"), ("K", "k")] {
+            assert!(units_without_case(a).eq(units_without_case(b)), "{a} {b}");
+        }
+        // What is longer in upper case is not the same as that, and half a pair has no case.
+        for (a, b) in [("ß", "SS"), ("ŉ", "ʼN"), ("𐐀", "𐐨")] {
+            assert!(units_without_case(a).ne(units_without_case(b)), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn regions_are_compared_within_both_texts() {
+        let region = |text, at, other, from, count| region_matches((text, at), (other, from), count, |unit| unit);
+        assert!(region("xaéy", 1, "aé", 0, 2) && region("a😀b", 1, "😀", 0, 2) && region("ab", 2, "", 0, 0));
+        assert!(region("ab", 3, "cd", 0, -1), "a region of less than nothing may lie that much behind the end");
+        assert!(
+            !region("ab", 4, "cd", 0, -1) && !region("ab", -1, "ab", 0, 1) && !region("ab", 0, "ab", 1, 2) && !region("ab", 3, "", 0, 0)
+        );
+    }
 }
