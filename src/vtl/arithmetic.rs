@@ -9,6 +9,7 @@ use num_bigint::BigInt;
 use super::ast::Operator;
 use super::collection::Collection;
 use super::decimal::Decimal;
+use super::render::Watch;
 use super::value::Value;
 
 /// Digits that a big number may have.
@@ -152,19 +153,28 @@ pub(super) fn compare(left: &Value<'_>, right: &Value<'_>) -> Option<Ordering> {
 }
 
 /// `==`: numbers by value, equal kinds as Java's `equals`, different kinds by their texts.
-pub(super) fn equal<'r>(left: &Value<'r>, right: &Value<'r>) -> bool {
+pub(super) fn equal<'r>(left: &Value<'r>, right: &Value<'r>, watch: &Watch<'_>) -> bool {
     if let (Value::String(a), Value::String(b)) = (left, right) {
+        watch.spend(a.len().min(b.len()) / 1024);
         return a == b;
     }
     if let Some(order) = compare(left, right) {
         return order == Ordering::Equal;
     }
-    if left.kind() == right.kind() { same(left, right) } else { left.as_text() == right.as_text() }
+    if left.kind() == right.kind() {
+        return same(left, right, watch);
+    }
+    let (left, right) = (left.as_text(), right.as_text());
+    watch.spend((left.len() + right.len()) / 64);
+    left == right
 }
 
 /// Java's `equals`: the kinds must agree, too, also within collections.
-pub(super) fn same<'r>(left: &Value<'r>, right: &Value<'r>) -> bool {
-    same_within(left, right, &mut { COMPARED })
+pub(super) fn same<'r>(left: &Value<'r>, right: &Value<'r>, watch: &Watch<'_>) -> bool {
+    let mut budget = COMPARED;
+    let is_same = same_within(left, right, &mut budget);
+    watch.spend((COMPARED - budget) / 64);
+    is_same
 }
 
 /// Values of two collections that are compared before they count as different.

@@ -33,7 +33,7 @@ pub use limits::{Clock, Limits, no_clock};
 pub use map::{Entries, Key, Map};
 pub(crate) use methods::map::call as call_map;
 pub use print::write_json_string;
-pub use render::Evaluated;
+pub use render::{Evaluated, Watch};
 pub use scope::{Empty, Given, Scope};
 pub use text::Text;
 pub use trace::Trace;

@@ -9,11 +9,13 @@ use super::ast::Block;
 use super::collection::Collection;
 use super::document::Branch;
 use super::map::{Entries, Key, Map};
+use super::render::Watch;
 use super::scope::Given;
 use super::text::Text;
 
-/// Values that a search through collections visits.
-const SEARCHED: usize = 10_000;
+/// Values that a search through collections looks at: more than there can be in a payload.
+const SEARCHED: usize = 8 << 20;
+const CONTAINS_ITSELF: &str = "a collection cannot contain itself";
 
 /// A value of a template. Lists and maps are shared, as Java's are; texts are borrowed where what they come from outlives the rendering.
 ///
@@ -250,25 +252,40 @@ impl<'r> Value<'r> {
         Self::Map(Rc::new(Map::new(entries, true)))
     }
 
-    /// Whether a collection is this value, or somewhere within it. A search that takes too long counts as found: what asks refuses then,
-    /// so that no collection ever contains itself, which would never be freed.
-    pub(super) fn holds(&self, collection: *const ()) -> bool {
-        if !self.is_collection() {
-            return false;
-        }
-        let mut stack = vec![self.clone()];
-        for _ in 0..SEARCHED {
-            let Some(value) = stack.pop() else { return false };
+    /// Refuses to be put into a collection that is this value, or somewhere within it: one that contains itself would never be freed.
+    ///
+    /// # Errors
+    /// That it would contain itself, or that this cannot be told because the value is too large.
+    pub(super) fn apart_from(&self, collection: *const (), watch: &Watch<'_>) -> Result<(), String> {
+        let mut seen = 0;
+        let mut stack = if self.is_collection() { vec![self.clone()] } else { Vec::new() };
+        let result = loop {
+            let Some(value) = stack.pop() else { break Ok(()) };
+            if seen > SEARCHED {
+                break Err("the value is too large to be put into a collection".to_owned());
+            }
             match value {
-                Self::List(list) if std::ptr::eq(Rc::as_ptr(&list).cast(), collection) => return true,
-                Self::Map(map) if std::ptr::eq(Rc::as_ptr(&map).cast(), collection) => return true,
-                Self::List(list) => stack.extend(list.items.borrow().iter().filter(|item| item.is_collection()).cloned()),
-                Self::Map(map) => stack.extend(map.entries.borrow().values().filter(|item| item.is_collection()).cloned()),
-                Self::Entry(entry) => stack.extend([Self::Map(Rc::clone(&entry.map)), entry.value.clone()]),
+                Self::List(list) if std::ptr::eq(Rc::as_ptr(&list).cast(), collection) => break Err(CONTAINS_ITSELF.to_owned()),
+                Self::Map(map) if std::ptr::eq(Rc::as_ptr(&map).cast(), collection) => break Err(CONTAINS_ITSELF.to_owned()),
+                Self::List(list) => {
+                    let items = list.items.borrow();
+                    seen += 1 + items.len();
+                    stack.extend(items.iter().filter(|item| item.is_collection()).cloned());
+                }
+                Self::Map(map) => {
+                    let entries = map.entries.borrow();
+                    seen += 1 + entries.len();
+                    stack.extend(entries.values().filter(|item| item.is_collection()).cloned());
+                }
+                Self::Entry(entry) => {
+                    seen += 1;
+                    stack.extend([Self::Map(Rc::clone(&entry.map)), entry.value.clone()]);
+                }
                 _ => {}
             }
-        }
-        true
+        };
+        watch.spend(seen / 64);
+        result
     }
 
     /// Whether this is a collection that can hold others, itself included.

@@ -86,7 +86,13 @@ impl JsonPath {
     /// # Errors
     /// When it visits too many values.
     pub fn find<'r>(&self, root: &Value<'r>) -> Result<Option<Value<'r>>, PathError> {
-        self.search(root, &mut Search { visited: 0, root: root.clone() })
+        self.find_counted(root).0
+    }
+
+    /// The same, and how many values were visited.
+    pub(super) fn find_counted<'r>(&self, root: &Value<'r>) -> (Result<Option<Value<'r>>, PathError>, usize) {
+        let mut search = Search { visited: 0, root: root.clone() };
+        (self.search(root, &mut search), search.visited)
     }
 
     /// The same as a part of a larger search.
@@ -101,7 +107,10 @@ impl JsonPath {
             search.many(root, steps)?.map(Value::json_list)
         };
         Ok(match functions {
-            Some(function) => found.and_then(|value| apply(function, &value)),
+            Some(function) => match found {
+                Some(value) => apply(function, &value, search)?,
+                None => None,
+            },
             None => found,
         })
     }
@@ -291,34 +300,42 @@ fn range(length: usize, from: Option<i64>, to: Option<i64>) -> std::ops::Range<i
     bound(from.unwrap_or(0))..bound(to.unwrap_or(length))
 }
 
-fn apply<'r>(function: Function, value: &Value<'r>) -> Option<Value<'r>> {
+fn apply<'r>(function: Function, value: &Value<'r>, search: &mut Search<'r>) -> Result<Option<Value<'r>>, PathError> {
     let list = match (function, Collection::of(value)) {
-        (Function::Length, Some(collection)) => return Some(Value::Integer(collection.len() as i64)),
-        (Function::Keys, Some(Collection::Map(map))) => return Some(Value::json_list(map.names())),
-        (Function::First, Some(Collection::List(list))) => return element(&list, 0),
-        (Function::Last, Some(Collection::List(list))) => return element(&list, list.len() as i64 - 1),
+        (Function::Length, Some(collection)) => return Ok(Some(Value::Integer(collection.len() as i64))),
+        (Function::Keys, Some(Collection::Map(map))) => {
+            search.visit(map.len())?;
+            return Ok(Some(Value::json_list(map.names())));
+        }
+        (Function::First, Some(Collection::List(list))) => return Ok(element(&list, 0)),
+        (Function::Last, Some(Collection::List(list))) => return Ok(element(&list, list.len() as i64 - 1)),
         (_, Some(Collection::List(list))) => list,
-        (Function::Length, None) => match value {
-            Value::String(text) => return Some(Value::Integer(text.chars().count() as i64)),
-            _ => return None,
-        },
-        _ => return None,
+        (Function::Length, None) => {
+            let Value::String(text) = value else { return Ok(None) };
+            search.read(text)?;
+            return Ok(Some(Value::Integer(text.chars().count() as i64)));
+        }
+        _ => return Ok(None),
     };
+    search.visit(list.len())?;
     let numbers: Vec<f64> = list.values().iter().filter(|item| item.is_number()).filter_map(|item| item.to_text().parse().ok()).collect();
+    Ok(statistic(function, &numbers).map(Value::Double))
+}
+
+fn statistic(function: Function, numbers: &[f64]) -> Option<f64> {
     let folded = numbers.iter().copied();
     let average = || (!numbers.is_empty()).then(|| numbers.iter().sum::<f64>() / numbers.len() as f64);
-    let result = match function {
-        Function::Length | Function::Keys | Function::First | Function::Last => return None,
-        Function::Sum => folded.sum(),
-        Function::Min => folded.reduce(f64::min)?,
-        Function::Max => folded.reduce(f64::max)?,
-        Function::Average => average()?,
+    match function {
+        Function::Length | Function::Keys | Function::First | Function::Last => None,
+        Function::Sum => Some(folded.sum()),
+        Function::Min => folded.reduce(f64::min),
+        Function::Max => folded.reduce(f64::max),
+        Function::Average => average(),
         Function::Deviation => {
             let average = average()?;
-            (folded.map(|number| (number - average).powi(2)).sum::<f64>() / numbers.len() as f64).sqrt()
+            Some((folded.map(|number| (number - average).powi(2)).sum::<f64>() / numbers.len() as f64).sqrt())
         }
-    };
-    Some(Value::Double(result))
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::vtl::ErrorKind;
+use crate::vtl::{ErrorKind, no_clock};
 
 struct Nothing;
 
@@ -22,16 +22,20 @@ impl<'r> Source<'r> for Nothing {
 
 /// What a template makes of a payload that is read where it lies, or else made into values.
 fn rendered(text: &str, body: &str, in_place: bool) -> Result<String, Error> {
-    rendered_in_time(text, body, in_place, &crate::vtl::no_clock)
+    rendered_in_time(text, body, in_place, &no_clock)
 }
 
 fn rendered_in_time(text: &str, body: &str, in_place: bool, clock: Clock<'_>) -> Result<String, Error> {
     let mut template = Template::parse(text)?;
     assert!(!template.paths.may_change, "{text}");
     template.paths.may_change = !in_place;
+    rendered_by(&template, body, &Limits::default(), clock)
+}
+
+fn rendered_by(template: &Template, body: &str, limits: &Limits, clock: Clock<'_>) -> Result<String, Error> {
     let (evaluated, overrides, stage_variables) = (Evaluated::default(), Overrides::default(), IndexMap::new());
     let work = Work { body, source: &Nothing, stage_variables: &stage_variables, overrides: &overrides, evaluated: &evaluated };
-    work.render(&template, &Limits::default(), clock, None).map(|(text, _)| text)
+    work.render(template, limits, clock, None).map(|(text, _)| text)
 }
 
 const BODY: &str =
@@ -84,6 +88,43 @@ fn a_collection_is_the_same_as_itself_however_large_it_is() {
         assert_eq!(rendered(text, &body, true).as_deref(), Ok("same"));
         assert_eq!(rendered(text, &body, false).as_deref(), Ok("same"));
     }
+}
+
+#[test]
+fn whatever_takes_long_is_counted() {
+    let list = format!("[{}]", vec!["1"; 20_000].join(","));
+    let body = format!("{{\"a\":[{list}],\"b\":[{list}],\"t\":\"{}\",\"j\":\"[{list}]\"}}", "x".repeat(1 << 20));
+    for (call, may_change) in [
+        ("$input.path('$.a[0].sum()')", false),
+        ("$input.path('$.a[0][?(@ == 2)]').size()", false),
+        ("$input.json('$.a[0][?(@ == 2)]')", false),
+        ("$input.path('$.t.length()')", false),
+        ("$util.parseJson($p.j).size()", false),
+        ("#if($p.a == $p.b)#end", false),
+        ("#if($p.a == 'x')#end", false),
+        ("#if($p.t == $input.body)#end#if($p.t == $input.path('$').t)#end", false),
+        ("$p.containsKey($p.a)", false),
+        ("$p[$p.a]", false),
+        ("#set($m = {$p.a: 1})", false),
+        ("$p.a.hashCode()", false),
+        ("$p.containsValue($p.b)", false),
+        ("#set($l[0] = $p.a)", true),
+        ("$p.put('x', $p.a)", true),
+    ] {
+        // A round is ten steps at most, so that none of these could reach the limit in so few but for what they cost.
+        let text = format!("#set($p = $input.path('$'))#set($l = [1])#foreach($i in [1..1000]){call}#end");
+        let template = Template::parse(&text).unwrap();
+        assert_eq!(template.paths.may_change, may_change, "{call}");
+        let limits = Limits { steps: 20_000, ..Limits::default() };
+        let error = rendered_by(&template, &body, &limits, &no_clock).err().map(|error| error.kind);
+        assert_eq!(error, Some(ErrorKind::Limit), "{call}");
+    }
+}
+
+#[test]
+fn a_list_that_holds_itself_over_and_over_has_no_hash_code() {
+    let text = "#set($l = [1])#foreach($i in [1..60])#set($l = [$l, $l])#end$l.hashCode()";
+    assert!(rendered(text, "{}", true).expect_err("it is too large").message.contains("hash code"));
 }
 
 #[test]

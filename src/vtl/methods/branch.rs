@@ -19,8 +19,8 @@ pub(super) fn call<'r>(branch: &Branch<'r>, name: &str, arguments: &[Value<'r>],
             Some(list::element(&Elements::Branch(branch), *index))
         }
         ("contains", [item]) if branch.is_list() => Some(list::contains(&Elements::Branch(branch), item, watch)),
-        ("get", [key]) if !branch.is_list() => Some(Ok(Members::Branch(branch).get(&Key::of(key)))),
-        ("containsKey", [key]) if !branch.is_list() => found(Value::boolean(Members::Branch(branch).get(&Key::of(key)).is_some())),
+        ("get", [key]) if !branch.is_list() => Some(Ok(Members::Branch(branch).get(&Key::of(key, watch)))),
+        ("containsKey", [key]) if !branch.is_list() => found(Value::boolean(Members::Branch(branch).get(&Key::of(key, watch)).is_some())),
         ("keySet", []) if !branch.is_list() => found(Value::view(branch.keys().iter().map(|key| Value::text(*key)).collect(), Weak::new())),
         _ => None,
     }

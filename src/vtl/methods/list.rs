@@ -14,9 +14,12 @@ pub(super) fn call<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>],
     match (list.kind, name) {
         (ListKind::Iterator, _) => return iterator(list, name, arguments),
         (ListKind::View, "add") if arguments.len() == 1 => return Err("this collection takes no elements".to_owned()),
-        (ListKind::View, "addAll") if matches!(arguments, [Value::List(_)]) => return Err("this collection takes no elements".to_owned()),
+        (ListKind::View, "addAll") if matches!(arguments, [Value::List(other)] if !other.items.borrow().is_empty()) => {
+            return Err("this collection takes no elements".to_owned());
+        }
         // Places are `int`s, so that no method takes a longer number for one.
         (_, "get" | "set" | "subList" | "add" | "addAll") if takes_no_place(name, arguments) => return Ok(None),
+        (ListKind::View, "addAll") if matches!(arguments, [Value::List(_)]) => return found(Value::boolean(false)),
         (ListKind::View, "get" | "set" | "add" | "addAll" | "indexOf" | "lastIndexOf" | "subList" | "listIterator") => return Ok(None),
         (ListKind::Json, "toJSONString") if arguments.is_empty() => return found(Value::text(Value::List(Rc::clone(list)).to_text())),
         _ => {}
@@ -49,11 +52,9 @@ pub(super) fn call<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>],
 fn change<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>], watch: &Watch<'_>) -> Result<'r> {
     use Value::Integer;
     match (name, arguments) {
-        ("add", [item]) | ("add" | "set", [Integer(_), item]) => {
-            super::not_itself(std::slice::from_ref(item), Rc::as_ptr(list).cast())?;
-        }
+        ("add", [item]) | ("add" | "set", [Integer(_), item]) => item.apart_from(Rc::as_ptr(list).cast(), watch)?,
         ("addAll", [Value::List(other)] | [Integer(_), Value::List(other)]) => {
-            super::not_itself(&other.items.borrow(), Rc::as_ptr(list).cast())?;
+            other.items.borrow().iter().try_for_each(|item| item.apart_from(Rc::as_ptr(list).cast(), watch))?;
         }
         _ => {}
     }
@@ -159,21 +160,26 @@ const LOOK: usize = 64;
 
 /// The first of some places at which the element is the same.
 fn find<'r>(places: impl Iterator<Item = usize>, elements: &Elements<'_, 'r>, wanted: &Value<'r>, watch: &Watch<'_>) -> Found {
-    for (count, place) in places.enumerate() {
-        if count % LOOK == LOOK - 1 && watch.is_over() {
-            return Err("the search takes too long".to_owned());
-        }
-        if elements.get(place).is_some_and(|element| same(&element, wanted)) {
-            return Ok(Some(place));
-        }
-    }
-    Ok(None)
+    first(places.map(|place| (place, elements.get(place))), wanted, watch)
 }
 
 type Found = std::result::Result<Option<usize>, String>;
 
 fn position<'r>(elements: &Elements<'_, 'r>, wanted: &Value<'r>, watch: &Watch<'_>) -> Found {
     find(0..elements.len(), elements, wanted, watch)
+}
+
+/// The place of the first of some values that is the same as another.
+pub(super) fn first<'r>(values: impl Iterator<Item = (usize, Option<Value<'r>>)>, wanted: &Value<'r>, watch: &Watch<'_>) -> Found {
+    for (count, (place, value)) in values.enumerate() {
+        if count % LOOK == LOOK - 1 && watch.is_over() {
+            return Err("the search takes too long".to_owned());
+        }
+        if value.is_some_and(|value| same(&value, wanted, watch)) {
+            return Ok(Some(place));
+        }
+    }
+    Ok(None)
 }
 
 /// `contains(item)`.

@@ -9,6 +9,7 @@ mod number;
 mod string;
 mod units;
 
+use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use super::arithmetic::same;
@@ -65,12 +66,12 @@ fn call_round<'r>(round: &Rc<Round>, name: &str, arguments: &[Value<'r>]) -> Opt
 }
 
 /// `$value[index]`: an element of a list, counted from its end when negative, or a map's member.
-pub(super) fn index<'r>(value: &Value<'r>, index: &Value<'r>) -> Result<'r> {
+pub(super) fn index<'r>(value: &Value<'r>, index: &Value<'r>, watch: &Watch<'_>) -> Result<'r> {
     match value {
         Value::List(list) if matches!(list.kind, ListKind::View | ListKind::Iterator) => Ok(None),
         Value::List(_) | Value::Map(_) | Value::Branch(_) => match Collection::of(value) {
             Some(Collection::List(elements)) => element(index, &elements),
-            Some(Collection::Map(members)) => Ok(members.get(&Key::of(index))),
+            Some(Collection::Map(members)) => Ok(members.get(&Key::of(index, watch))),
             None => Ok(None),
         },
         Value::Entry(_) | Value::Round(_) => Ok(property(value, &index.as_text())),
@@ -101,15 +102,15 @@ pub(super) fn call<'r>(value: &Value<'r>, name: &str, arguments: &[Value<'r>], w
 
 fn called<'r>(value: &Value<'r>, name: &str, arguments: &[Value<'r>], watch: &Watch<'_>) -> Result<'r> {
     match value {
-        Value::Entry(entry) => return map::call_entry(entry, name, arguments),
+        Value::Entry(entry) => return map::call_entry(entry, name, arguments, watch),
         Value::Round(round) => return Ok(call_round(round, name, arguments)),
         Value::Null | Value::Block(_) | Value::Given(_) => return Ok(None),
         _ => {}
     }
     match (name, arguments) {
         ("toString", []) => return Ok(Some(text_of(value))),
-        ("equals", [other]) => return Ok(Some(Value::boolean(same(value, other)))),
-        ("hashCode", []) => return Ok(hash_code(value, 0).map(|hash| Value::Integer(hash.into()))),
+        ("equals", [other]) => return Ok(Some(Value::boolean(same(value, other, watch)))),
+        ("hashCode", []) => return hash_code(value, watch),
         _ => {}
     }
     match value {
@@ -118,7 +119,7 @@ fn called<'r>(value: &Value<'r>, name: &str, arguments: &[Value<'r>], watch: &Wa
         Value::Branch(branch) => {
             branch::call(branch, name, arguments, watch).unwrap_or_else(|| called(&branch.to_value(), name, arguments, watch))
         }
-        Value::Map(map) => map::call(map, name, arguments),
+        Value::Map(map) => map::call(map, name, arguments, watch),
         Value::Boolean(value) => number::boolean((*value).into(), name, arguments),
         number => number::call(number, name, arguments),
     }
@@ -163,29 +164,53 @@ fn text_of<'r>(value: &Value<'r>) -> Value<'r> {
     Value::String(if let Value::String(text) = value { text.clone() } else { Text::from(value.to_text()) })
 }
 
-/// Refuses to put a collection into itself, however indirectly.
-fn not_itself(values: &[Value<'_>], collection: *const ()) -> std::result::Result<(), String> {
-    if values.iter().any(|value| value.holds(collection)) { Err("a collection cannot contain itself".to_owned()) } else { Ok(()) }
+/// Values that a hash code is made of: more than there can be in a payload.
+const HASHED: usize = 8 << 20;
+
+/// `hashCode()`, for what has one that does not depend on a machine.
+fn hash_code<'r>(value: &Value<'r>, watch: &Watch<'_>) -> Result<'r> {
+    let mut left = HASHED;
+    let hash = hash_within(value, 0, &mut left);
+    watch.spend((HASHED - left) / 16);
+    if left == 0 {
+        return Err("the hash code takes too long".to_owned());
+    }
+    Ok(hash.map(|hash| Value::Integer(hash.into())))
 }
 
-/// Java's hash codes, for what has one that does not depend on a machine.
-fn hash_code(value: &Value<'_>, depth: usize) -> Option<i32> {
+fn hash_within(value: &Value<'_>, depth: usize, left: &mut usize) -> Option<i32> {
     let folded = |bits: u64| (bits ^ (bits >> 32)) as u32 as i32;
+    *left = left.saturating_sub(1);
     match value {
-        _ if depth > DEPTH => None,
-        Value::Branch(branch) => hash_code(&branch.to_value(), depth),
+        _ if depth > DEPTH || *left == 0 => None,
         Value::Null => Some(0),
-        Value::Entry(entry) => Some(hash_code(&entry.key.to_value(), depth + 1)? ^ hash_code(&entry.value(), depth + 1)?),
+        Value::Entry(entry) => Some(hash_within(&entry.key.to_value(), depth + 1, left)? ^ hash_within(&entry.value(), depth + 1, left)?),
         Value::String(text) => Some(text.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()))),
         Value::Boolean(value) => Some(if (*value).into() { 1231 } else { 1237 }),
         Value::Integer(number) => Some(i32::try_from(*number).unwrap_or_else(|_| folded(number.cast_unsigned()))),
         Value::Double(number) => Some(folded(number.to_bits())),
-        Value::List(list) if !matches!(list.kind, ListKind::View | ListKind::Iterator) => {
-            list.items.borrow().iter().try_fold(1_i32, |hash, item| Some(hash.wrapping_mul(31).wrapping_add(hash_code(item, depth + 1)?)))
-        }
-        Value::Map(map) => map.entries.borrow().iter().try_fold(0_i32, |hash, (key, value)| {
-            Some(hash.wrapping_add(hash_code(&key.to_value(), depth + 1)? ^ hash_code(value, depth + 1)?))
-        }),
+        Value::List(list) if matches!(list.kind, ListKind::View | ListKind::Iterator) => None,
+        Value::List(_) | Value::Map(_) | Value::Branch(_) => hash_of_collection(&Collection::of(value)?, depth, left),
         _ => None,
     }
+}
+
+fn hash_of_collection(collection: &Collection<'_, '_>, depth: usize, left: &mut usize) -> Option<i32> {
+    let ended = |hash: Option<i32>| hash.map_or(ControlFlow::Break(()), ControlFlow::Continue);
+    let mut hash = 0_i32;
+    let walked = match collection {
+        Collection::List(elements) => {
+            hash = 1;
+            elements.walk(|_, item| {
+                hash = hash.wrapping_mul(31).wrapping_add(ended(hash_within(item, depth + 1, left))?);
+                ControlFlow::Continue(())
+            })
+        }
+        Collection::Map(members) => members.walk(|_, key, value| {
+            let key = ended(hash_within(&key.to_value(), depth + 1, left))?;
+            hash = hash.wrapping_add(key ^ ended(hash_within(value, depth + 1, left))?);
+            ControlFlow::Continue(())
+        }),
+    };
+    walked.is_continue().then_some(hash)
 }

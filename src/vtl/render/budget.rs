@@ -20,14 +20,32 @@ pub(super) struct Budget<'s> {
     watch: Watch<'s>,
 }
 
-/// Tells whether the time is over; a method that walks a long text asks it on the way.
-pub(in crate::vtl) struct Watch<'s> {
+/// What a method that takes long asks on its way, and where it says what its result does not tell.
+pub struct Watch<'s> {
     clock: Clock<'s>,
     time: Duration,
     started: Cell<Option<Duration>>,
+    spent: Cell<u64>,
 }
 
-impl Watch<'_> {
+impl std::fmt::Debug for Watch<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watch")
+    }
+}
+
+impl<'s> Watch<'s> {
+    /// A watch that starts when it is looked at first.
+    #[must_use]
+    pub const fn new(clock: Clock<'s>, time: Duration) -> Self {
+        Self { clock, time, started: Cell::new(None), spent: Cell::new(0) }
+    }
+
+    /// Counts steps of a call, beyond what its result's size tells: the rendering pays them when the call is over.
+    pub fn spend(&self, steps: usize) {
+        self.spent.set(self.spent.get().saturating_add(steps as u64));
+    }
+
     pub(in crate::vtl) fn is_over(&self) -> bool {
         let now = (self.clock)();
         let started = self.started.get().unwrap_or(now);
@@ -38,7 +56,6 @@ impl Watch<'_> {
 
 impl<'s> Budget<'s> {
     pub(super) const fn new(limits: &'s Limits, clock: Clock<'s>) -> Self {
-        let watch = Watch { clock, time: limits.time, started: Cell::new(None) };
         Self {
             limits,
             output: limits.output,
@@ -46,7 +63,7 @@ impl<'s> Budget<'s> {
             steps: 0,
             look: if limits.steps < LOOK { limits.steps } else { LOOK },
             memory: 0,
-            watch,
+            watch: Watch::new(clock, limits.time),
         }
     }
 
@@ -59,6 +76,13 @@ impl<'s> Budget<'s> {
     pub(super) fn step(&mut self, count: u64) -> bool {
         self.steps += count;
         self.steps <= self.look || self.look()
+    }
+
+    /// Counts what calls have spent since the last time; false as for [`Self::step`].
+    #[inline]
+    pub(super) fn settle(&mut self) -> bool {
+        let spent = self.watch.spent.take();
+        spent == 0 || self.step(spent)
     }
 
     #[cold]

@@ -104,7 +104,7 @@ impl<'r> Rendering<'r, '_, '_> {
             Some(Value::List(list)) => Looped::list(list),
             Some(Value::Branch(branch)) => Looped::Branch(branch),
             Some(Value::Map(map)) => Looped::view(map.entries.borrow().values().cloned().collect(), Rc::downgrade(&map)),
-            Some(Value::Given(object)) => match self.scope.call(object, "values", &[]) {
+            Some(Value::Given(object)) => match self.scope.call(object, "values", &[], self.budget.watch()) {
                 Ok(Some(Value::List(list))) => Looped::list(list),
                 _ => return Ok(()),
             },
@@ -268,7 +268,8 @@ impl<'r> Rendering<'r, '_, '_> {
         match holder {
             Value::Map(map) => {
                 self.not_itself(&value, Rc::as_ptr(map).cast())?;
-                map.insert(Key::of(key), value);
+                map.insert(Key::of(key, self.budget.watch()), value);
+                self.settle()?;
                 self.made(holder)
             }
             Value::List(list) => {
@@ -294,7 +295,9 @@ impl<'r> Rendering<'r, '_, '_> {
         }
     }
 
-    fn not_itself(&self, value: &Value<'r>, collection: *const ()) -> Result<(), Fault> {
-        if value.holds(collection) { Err(self.fault(ErrorKind::Runtime, "a collection cannot contain itself")) } else { Ok(()) }
+    fn not_itself(&mut self, value: &Value<'r>, collection: *const ()) -> Result<(), Fault> {
+        let result = value.apart_from(collection, self.budget.watch());
+        self.settle()?;
+        result.map_err(|message| self.fault(ErrorKind::Runtime, message))
     }
 }

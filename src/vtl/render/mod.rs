@@ -10,7 +10,7 @@ mod reference;
 mod tests;
 mod variables;
 
-pub(super) use budget::Watch;
+pub use budget::Watch;
 pub use evaluated::Evaluated;
 
 use super::ast::{Block, Call, Expression, Macro, Node, NodeKind, Part, Reference, Slot, Template};
@@ -140,6 +140,12 @@ impl<'r> Rendering<'r, '_, '_> {
         if self.budget.step(count as u64) { Ok(()) } else { Err(self.spent(0, 0)) }
     }
 
+    /// Counts what a call has spent.
+    #[inline]
+    fn settle(&mut self) -> Result<(), Fault> {
+        if self.budget.settle() { Ok(()) } else { Err(self.spent(0, 0)) }
+    }
+
     #[cold]
     fn spent(&self, bytes: usize, elements: usize) -> Fault {
         self.exceeded(self.budget.reason(bytes, elements))
@@ -248,13 +254,15 @@ impl<'r> Rendering<'r, '_, '_> {
         self.step(1)?;
         let length = self.out.len();
         let value = self.with_arguments(arguments, |rendering, arguments| {
-            let printed = rendering.scope.print(object, name, arguments, &mut rendering.out);
+            let watch = rendering.budget.watch();
+            let printed = rendering.scope.print(object, name, arguments, &mut rendering.out, watch);
             match printed {
                 Ok(true) => Ok(None),
-                Ok(false) => rendering.scope.call(object, name, arguments),
+                Ok(false) => rendering.scope.call(object, name, arguments, watch),
                 Err(message) => Err(message),
             }
         })?;
+        self.settle()?;
         match &value {
             Some(made) => {
                 self.made(made)?;

@@ -100,7 +100,11 @@ impl<'r> Rendering<'r, '_, '_> {
             Part::Index(index) => match (&self.value(index)?, value) {
                 (None, _) => Ok(None),
                 (Some(index), Value::Given(object)) => Ok(self.scope.property(*object, &index.as_text())),
-                (Some(index), _) => methods::index(value, index).map_err(|message| self.fault(ErrorKind::Runtime, message)),
+                (Some(index), _) => {
+                    let found = methods::index(value, index, self.budget.watch());
+                    self.settle()?;
+                    found.map_err(|message| self.fault(ErrorKind::Runtime, message))
+                }
             },
             Part::Method(name, arguments) => self.invoke(value, name, arguments),
         }
@@ -108,9 +112,10 @@ impl<'r> Rendering<'r, '_, '_> {
 
     pub(super) fn invoke(&mut self, value: &Value<'r>, name: &str, arguments: &'r [Expression]) -> Result<Option<Value<'r>>, Fault> {
         let result = self.with_arguments(arguments, |rendering, arguments| match value {
-            Value::Given(object) => rendering.scope.call(*object, name, arguments),
+            Value::Given(object) => rendering.scope.call(*object, name, arguments, rendering.budget.watch()),
             _ => methods::call(value, name, arguments, rendering.budget.watch()),
         })?;
+        self.settle()?;
         match &result {
             Some(result) => {
                 self.made(result)?;
