@@ -15,6 +15,8 @@ use super::text::Text;
 
 /// Values that a search through collections looks at: more than there can be in a payload.
 const SEARCHED: usize = 8 << 20;
+/// Collections that wait at one time to be searched.
+const HELD: usize = 1 << 20;
 const CONTAINS_ITSELF: &str = "a collection cannot contain itself";
 
 /// A value of a template. Lists and maps are shared, as Java's are; texts are borrowed where what they come from outlives the rendering.
@@ -261,7 +263,7 @@ impl<'r> Value<'r> {
         let mut stack = if self.is_collection() { vec![self.clone()] } else { Vec::new() };
         let result = loop {
             let Some(value) = stack.pop() else { break Ok(()) };
-            if seen > SEARCHED {
+            if seen > SEARCHED || stack.len() > HELD {
                 break Err("the value is too large to be put into a collection".to_owned());
             }
             match value {

@@ -94,6 +94,8 @@ fn a_collection_is_the_same_as_itself_however_large_it_is() {
 fn whatever_takes_long_is_counted() {
     let list = format!("[{}]", vec!["1"; 20_000].join(","));
     let body = format!("{{\"a\":[{list}],\"b\":[{list}],\"t\":\"{}\",\"j\":\"[{list}]\"}}", "x".repeat(1 << 20));
+    let empty = format!("[{}]", vec!["\"\""; 20_000].join(","));
+    let body = body.replacen('{', &format!("{{\"z\":\"\",\"e\":{empty},"), 1);
     for (call, may_change) in [
         ("$input.path('$.a[0].sum()')", false),
         ("$input.path('$.a[0][?(@ == 2)]').size()", false),
@@ -108,6 +110,8 @@ fn whatever_takes_long_is_counted() {
         ("#set($m = {$p.a: 1})", false),
         ("$p.a.hashCode()", false),
         ("$p.containsValue($p.b)", false),
+        ("#if($p.hashCode() == 1)#end", false),
+        ("#set($x = $p.z.join('', $p.e))", false),
         ("#set($l[0] = $p.a)", true),
         ("$p.put('x', $p.a)", true),
     ] {

@@ -185,7 +185,10 @@ fn hash_within(value: &Value<'_>, depth: usize, left: &mut usize) -> Option<i32>
         _ if depth > DEPTH || *left == 0 => None,
         Value::Null => Some(0),
         Value::Entry(entry) => Some(hash_within(&entry.key.to_value(), depth + 1, left)? ^ hash_within(&entry.value(), depth + 1, left)?),
-        Value::String(text) => Some(text.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()))),
+        Value::String(text) => {
+            *left = left.saturating_sub(text.len() / 16);
+            Some(text.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into())))
+        }
         Value::Boolean(value) => Some(if (*value).into() { 1231 } else { 1237 }),
         Value::Integer(number) => Some(i32::try_from(*number).unwrap_or_else(|_| folded(number.cast_unsigned()))),
         Value::Double(number) => Some(folded(number.to_bits())),

@@ -51,7 +51,11 @@ pub(super) fn call<'r>(text: &Text<'r>, name: &str, arguments: &[Value<'r>], wat
         ("lastIndexOf", [Integer(c)]) => found(Integer(character(*c).map_or(-1, |c| last_index_of(text, &c, i64::MAX)))),
         ("join", [String(between), parts @ ..]) if parts.iter().all(|part| matches!(part, String(_))) => join(between, parts),
         ("join", [String(between), list]) => match Collection::of(list) {
-            Some(Collection::List(parts)) => join(between, &parts.values()),
+            Some(Collection::List(parts)) => {
+                // Its result may be short nevertheless.
+                watch.spend(parts.len() / 16);
+                join(between, &parts.values())
+            }
             _ => Ok(None),
         },
         ("replace", [String(old), String(new)]) => found(Value::text(java::replace(text, old, new)?)),
@@ -152,7 +156,6 @@ fn join<'r>(between: &str, parts: &[Value<'r>]) -> Result<'r> {
     Ok(Some(Value::text(out)))
 }
 
-/// The difference of the first units that differ, or else of the lengths.
 /// The difference of the first units that differ, or else of the lengths.
 fn compare(a: impl Iterator<Item = u16>, b: impl Iterator<Item = u16>) -> i64 {
     let (mut a, mut b) = (a.fuse(), b.fuse());
