@@ -188,6 +188,17 @@ mod tests {
         assert_eq!((small.segments.len(), small.into_whole().len()), (1, 2 * SEGMENT));
     }
 
+    #[test]
+    fn a_small_piece_keeps_none_of_the_buffer_that_it_was_read_into() {
+        let read = Bytes::from(vec![0; PIECE]);
+        let is_kept = |size: usize| {
+            let mut gathered = Gathered::default();
+            gathered.append(read.slice(..size));
+            gathered.segments.first().map_or(gathered.small.as_ptr(), |segment| segment.as_ptr()) == read.as_ptr()
+        };
+        assert_eq!([1, LARGE - 1, LARGE, PIECE].map(is_kept), [false, false, true, true]);
+    }
+
     #[tokio::test]
     async fn content_beyond_the_limit_is_nothing() {
         let sent = vec![0; SEGMENT];

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use super::json;
 use super::json_path::{JsonPath, PathError};
 use super::template::{Kind, Paths, Source};
-use crate::vtl::{Entries, Key, Text, Value, Watch};
+use crate::vtl::{Entries, Key, Meter, Text, Value};
 
 /// Values that a path visits in the time of a step.
 const VISITED_A_STEP: usize = 16;
@@ -34,14 +34,14 @@ impl<'r, 's> Input<'r, 's> {
         (name == "body").then(|| Value::text(self.body))
     }
 
-    pub(super) fn call(&self, name: &str, arguments: &[Value<'r>], watch: &Watch<'_>) -> Result<Option<Value<'r>>, String> {
+    pub(super) fn call(&self, name: &str, arguments: &[Value<'r>], meter: &Meter<'_>) -> Result<Option<Value<'r>>, String> {
         match (name, arguments) {
             ("json", [path]) => {
                 let mut text = String::with_capacity(self.body.len());
-                self.print_json(&path.as_text(), &mut text, watch)?;
+                self.print_json(&path.as_text(), &mut text, meter)?;
                 Ok(Some(Value::text(text)))
             }
-            ("path", [path]) => self.find(&path.as_text(), watch),
+            ("path", [path]) => self.find(&path.as_text(), meter),
             ("params", []) => Ok(Some(self.all_parameters())),
             ("params", [name]) => Ok(Some(Value::String(self.parameter(&name.as_text())))),
             _ => Ok(None),
@@ -49,9 +49,9 @@ impl<'r, 's> Input<'r, 's> {
     }
 
     /// Prints what gives text; false for the rest.
-    pub(super) fn print(&self, name: &str, arguments: &[Value<'r>], out: &mut String, watch: &Watch<'_>) -> Result<bool, String> {
+    pub(super) fn print(&self, name: &str, arguments: &[Value<'r>], out: &mut String, meter: &Meter<'_>) -> Result<bool, String> {
         match (name, arguments) {
-            ("json", [path]) => self.print_json(&path.as_text(), out, watch).map(|()| true),
+            ("json", [path]) => self.print_json(&path.as_text(), out, meter).map(|()| true),
             ("params", [name]) => {
                 out.push_str(&self.parameter(&name.as_text()));
                 Ok(true)
@@ -60,11 +60,11 @@ impl<'r, 's> Input<'r, 's> {
         }
     }
 
-    fn print_json(&self, path: &str, out: &mut String, watch: &Watch<'_>) -> Result<(), String> {
+    fn print_json(&self, path: &str, out: &mut String, meter: &Meter<'_>) -> Result<(), String> {
         if path == "$" && self.paths.whole_once && self.parsed.get().is_none() && json::compact(self.body, out) {
             return Ok(());
         }
-        match self.find(path, watch)? {
+        match self.find(path, meter)? {
             Some(value) => value.write_json(out, false),
             // What is not there is an empty JSON string.
             None => out.push_str("\"\""),
@@ -76,11 +76,11 @@ impl<'r, 's> Input<'r, 's> {
         if self.paths.may_change { json::parse(self.body) } else { json::document(self.body) }
     }
 
-    fn find(&self, path: &str, watch: &Watch<'_>) -> Result<Option<Value<'r>>, String> {
+    fn find(&self, path: &str, meter: &Meter<'_>) -> Result<Option<Value<'r>>, String> {
         let find = |path: &JsonPath| {
             let Some(root) = self.parsed.get_or_init(|| self.read()) else { return Ok(None) };
             let (found, visited) = path.find_counted(root);
-            watch.spend(visited / VISITED_A_STEP);
+            meter.spend(visited / VISITED_A_STEP);
             found
         };
         let found = match self.paths.parsed(path) {

@@ -10,17 +10,17 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STAN
 use super::json;
 use super::scan::unescaped;
 use crate::exchange::decode_form;
-use crate::vtl::{Text, Value, Watch};
+use crate::vtl::{Meter, Text, Value};
 
 /// Java's decoder, which misses no padding.
 const LENIENT: GeneralPurpose =
     GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent));
 
 /// Calls one of the functions that API Gateway gives to templates.
-pub(super) fn call<'r>(name: &str, arguments: &[Value<'r>], watch: &Watch<'_>) -> Result<Option<Value<'r>>, String> {
+pub(super) fn call<'r>(name: &str, arguments: &[Value<'r>], meter: &Meter<'_>) -> Result<Option<Value<'r>>, String> {
     let [argument] = arguments else { return Ok(None) };
     if let Value::String(text) = argument {
-        watch.spend(text.len() / 64);
+        meter.spend(text.len() / 64);
     }
     if name == "parseJson" {
         let parsed = match argument {

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::template::Source;
 use crate::exchange::{Context, Overrides};
-use crate::vtl::{Entries, Key, Value, Watch};
+use crate::vtl::{Entries, Key, Meter, Value};
 
 /// `$context`: members are made when they are asked for, the override maps can be written to.
 pub(super) struct ContextObject<'r, 's> {
@@ -55,7 +55,7 @@ impl<'r, 's> ContextObject<'r, 's> {
     }
 
     /// `$context` is a map to templates.
-    pub(super) fn call(&self, name: &str, arguments: &[Value<'r>], watch: &Watch<'_>) -> Result<Option<Value<'r>>, String> {
+    pub(super) fn call(&self, name: &str, arguments: &[Value<'r>], meter: &Meter<'_>) -> Result<Option<Value<'r>>, String> {
         match (name, arguments) {
             ("get", [key]) => Ok(self.member(&key.as_text())),
             ("containsKey", [key]) => Ok(Some(Value::boolean(self.member(&key.as_text()).is_some()))),
@@ -64,7 +64,7 @@ impl<'r, 's> ContextObject<'r, 's> {
                 Ok(None)
             }
             _ => match self.map() {
-                Value::Map(map) => crate::vtl::call_map(&map, name, arguments, watch),
+                Value::Map(map) => crate::vtl::call_map(&map, name, arguments, meter),
                 _ => Ok(None),
             },
         }

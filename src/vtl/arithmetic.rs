@@ -9,7 +9,7 @@ use num_bigint::BigInt;
 use super::ast::Operator;
 use super::collection::Collection;
 use super::decimal::Decimal;
-use super::render::Watch;
+use super::render::Meter;
 use super::value::Value;
 
 /// Digits that a big number may have.
@@ -153,32 +153,34 @@ pub(super) fn compare(left: &Value<'_>, right: &Value<'_>) -> Option<Ordering> {
 }
 
 /// `==`: numbers by value, equal kinds as Java's `equals`, different kinds by their texts.
-pub(super) fn equal<'r>(left: &Value<'r>, right: &Value<'r>, watch: &Watch<'_>) -> bool {
+pub(super) fn equal<'r>(left: &Value<'r>, right: &Value<'r>, meter: &Meter<'_>) -> bool {
     if let (Value::String(a), Value::String(b)) = (left, right) {
-        watch.spend(a.len().min(b.len()) / 1024);
+        meter.spend(a.len().min(b.len()) / 1024);
         return a == b;
     }
     if let Some(order) = compare(left, right) {
         return order == Ordering::Equal;
     }
     if left.kind() == right.kind() {
-        return same(left, right, watch);
+        return same(left, right, meter);
     }
     let (left, right) = (left.as_text(), right.as_text());
-    watch.spend((left.len() + right.len()) / 64);
+    meter.spend((left.len() + right.len()) / 64);
     left == right
 }
 
 /// Java's `equals`: the kinds must agree, too, also within collections.
-pub(super) fn same<'r>(left: &Value<'r>, right: &Value<'r>, watch: &Watch<'_>) -> bool {
+pub(super) fn same<'r>(left: &Value<'r>, right: &Value<'r>, meter: &Meter<'_>) -> bool {
     let mut budget = COMPARED;
     let is_same = same_within(left, right, &mut budget);
-    watch.spend((COMPARED - budget) / 64);
+    meter.spend((COMPARED - budget) / COMPARED_A_STEP);
     is_same
 }
 
 /// Values of two collections that are compared before they count as different.
 const COMPARED: usize = 200_000;
+/// Of these, how many are compared in the time of a step.
+const COMPARED_A_STEP: usize = 512;
 /// What one comparison of two collections within each other costs of that, so that depth is bounded, too.
 const NESTED: usize = 500;
 

@@ -96,6 +96,11 @@ impl<'r> Elements<'_, 'r> {
     }
 
     /// All of them in order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Value<'r>> {
+        (0..self.len()).filter_map(|index| self.get(index))
+    }
+
+    /// The same as a list of their own.
     #[must_use]
     pub fn values(&self) -> Vec<Value<'r>> {
         match self {

@@ -2,7 +2,7 @@
 
 use regex::{Regex, RegexBuilder};
 
-use super::render::Watch;
+use super::render::Meter;
 use super::value::Value;
 
 /// `Double.toString`: plain between 10⁻³ and 10⁷, scientific elsewhere, always with a digit behind the point.
@@ -89,7 +89,7 @@ pub(super) fn checked(length: usize) -> Result<(), String> {
 
 /// `String.replaceAll`. The result's size and the clock are looked at on the way: a short text can grow long, and a search for each
 /// match can walk the rest of the text.
-pub(super) fn replace_all(text: &str, old: &str, new: &str, watch: &Watch<'_>) -> Result<String, String> {
+pub(super) fn replace_all(text: &str, old: &str, new: &str, meter: &Meter<'_>) -> Result<String, String> {
     let (pattern, new) = (pattern(old)?, replacement(new)?);
     let mut out = String::with_capacity(text.len());
     let mut copied = 0;
@@ -101,14 +101,14 @@ pub(super) fn replace_all(text: &str, old: &str, new: &str, watch: &Watch<'_>) -
         if out.len() > STRING {
             return Err(too_long());
         }
-        look(count, watch)?;
+        look(count, meter)?;
     }
     out.push_str(text.get(copied..).unwrap_or_default());
     Ok(out)
 }
 
-fn look(count: usize, watch: &Watch<'_>) -> Result<(), String> {
-    if count % LOOK == LOOK - 1 && watch.is_over() { Err("the search takes too long".to_owned()) } else { Ok(()) }
+fn look(count: usize, meter: &Meter<'_>) -> Result<(), String> {
+    if count % LOOK == LOOK - 1 && !meter.look() { Err("the search takes too long".to_owned()) } else { Ok(()) }
 }
 
 fn too_long() -> String {
@@ -140,13 +140,13 @@ fn escaped(c: char) -> String {
 ///
 /// # Errors
 /// When the pattern cannot be run.
-pub(super) fn split<'r>(text: &str, separator: &str, limit: i64, watch: &Watch<'_>) -> Result<Vec<Value<'r>>, String> {
+pub(super) fn split<'r>(text: &str, separator: &str, limit: i64, meter: &Meter<'_>) -> Result<Vec<Value<'r>>, String> {
     let pattern = pattern(separator)?;
     let most = usize::try_from(limit).ok().filter(|most| *most > 0).unwrap_or(usize::MAX);
     let mut pieces: Vec<&str> = Vec::new();
     for (count, piece) in pattern.splitn(text, most).enumerate() {
         pieces.push(piece);
-        look(count, watch)?;
+        look(count, meter)?;
     }
     // A match of nothing at the beginning makes no empty first piece (since Java 8).
     if pieces.first() == Some(&"") && pieces.len() > 1 && pattern.find(text).is_some_and(|found| found.is_empty()) {

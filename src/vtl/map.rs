@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use indexmap::{Equivalent, IndexMap};
 
-use super::render::Watch;
+use super::render::Meter;
 use super::text::Text;
 use super::value::Value;
 
@@ -97,13 +97,13 @@ impl Equivalent<Key<'_>> for Name<'_> {
 impl<'r> Key<'r> {
     /// The key that a value is. What is no text is printed for it, which counts.
     #[must_use]
-    pub fn of(value: &Value<'r>, watch: &Watch<'_>) -> Self {
+    pub fn of(value: &Value<'r>, meter: &Meter<'_>) -> Self {
         match value {
             Value::String(text) => Self::String(text.clone()),
             Value::Null => Self::String("".into()),
             other => {
                 let text = other.to_text();
-                watch.spend(text.len() / 64);
+                meter.spend(text.len() / 64);
                 Self::Other(Rc::new((other.kind(), text)))
             }
         }

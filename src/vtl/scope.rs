@@ -1,6 +1,6 @@
 //! What templates can touch of the world outside: `$input`, `$util`, `$context` are given by a scope.
 
-use super::render::Watch;
+use super::render::Meter;
 use super::value::Value;
 
 /// An object of the scope, by a number that the scope alone understands. It prints as nothing.
@@ -25,11 +25,11 @@ pub trait Scope<'r> {
     /// Sets a property, where that is possible.
     fn set(&self, _object: Given, _name: &str, _value: &Value<'r>) {}
 
-    /// Calls a method; nothing where no method takes these arguments. What takes longer than its result is large tells `watch` so.
+    /// Calls a method; nothing where no method takes these arguments. What takes longer than its result is large tells `meter` so.
     ///
     /// # Errors
     /// When the method throws, which ends the rendering.
-    fn call(&self, _object: Given, _name: &str, _arguments: &[Value<'r>], _watch: &Watch<'_>) -> Result<Option<Value<'r>>, String> {
+    fn call(&self, _object: Given, _name: &str, _arguments: &[Value<'r>], _meter: &Meter<'_>) -> Result<Option<Value<'r>>, String> {
         Ok(None)
     }
 
@@ -37,7 +37,7 @@ pub trait Scope<'r> {
     ///
     /// # Errors
     /// As [`Self::call`].
-    fn print(&self, _object: Given, _name: &str, _arguments: &[Value<'r>], _out: &mut String, _watch: &Watch<'_>) -> Result<bool, String> {
+    fn print(&self, _object: Given, _name: &str, _arguments: &[Value<'r>], _out: &mut String, _meter: &Meter<'_>) -> Result<bool, String> {
         Ok(false)
     }
 }

@@ -9,15 +9,8 @@ use super::ast::Block;
 use super::collection::Collection;
 use super::document::Branch;
 use super::map::{Entries, Key, Map};
-use super::render::Watch;
 use super::scope::Given;
 use super::text::Text;
-
-/// Values that a search through collections looks at: more than there can be in a payload.
-const SEARCHED: usize = 8 << 20;
-/// Collections that wait at one time to be searched.
-const HELD: usize = 1 << 20;
-const CONTAINS_ITSELF: &str = "a collection cannot contain itself";
 
 /// A value of a template. Lists and maps are shared, as Java's are; texts are borrowed where what they come from outlives the rendering.
 ///
@@ -94,6 +87,11 @@ pub struct List<'r> {
 impl<'r> List<'r> {
     fn new(items: Vec<Value<'r>>, kind: ListKind, shows: Weak<Map<'r>>) -> Self {
         Self { items: RefCell::new(items), kind, shows, changes: Cell::new(0) }
+    }
+
+    /// What a map shows of itself.
+    pub(super) fn view(items: Vec<Value<'r>>, map: Weak<Map<'r>>) -> Rc<Self> {
+        Rc::new(Self::new(items, ListKind::View, map))
     }
 
     /// How often elements came or went: Java's loops end when they see another number than at their beginning.
@@ -222,7 +220,7 @@ impl<'r> Value<'r> {
 
     /// A map's keys, values or entries.
     pub(super) fn view(items: Vec<Self>, map: Weak<Map<'r>>) -> Self {
-        Self::List(Rc::new(List::new(items, ListKind::View, map)))
+        Self::List(List::view(items, map))
     }
 
     pub(super) fn iterator(mut items: Vec<Self>) -> Self {
@@ -252,42 +250,6 @@ impl<'r> Value<'r> {
     #[must_use]
     pub fn silent_map(entries: Entries<'r>) -> Self {
         Self::Map(Rc::new(Map::new(entries, true)))
-    }
-
-    /// Refuses to be put into a collection that is this value, or somewhere within it: one that contains itself would never be freed.
-    ///
-    /// # Errors
-    /// That it would contain itself, or that this cannot be told because the value is too large.
-    pub(super) fn apart_from(&self, collection: *const (), watch: &Watch<'_>) -> Result<(), String> {
-        let mut seen = 0;
-        let mut stack = if self.is_collection() { vec![self.clone()] } else { Vec::new() };
-        let result = loop {
-            let Some(value) = stack.pop() else { break Ok(()) };
-            if seen > SEARCHED || stack.len() > HELD {
-                break Err("the value is too large to be put into a collection".to_owned());
-            }
-            match value {
-                Self::List(list) if std::ptr::eq(Rc::as_ptr(&list).cast(), collection) => break Err(CONTAINS_ITSELF.to_owned()),
-                Self::Map(map) if std::ptr::eq(Rc::as_ptr(&map).cast(), collection) => break Err(CONTAINS_ITSELF.to_owned()),
-                Self::List(list) => {
-                    let items = list.items.borrow();
-                    seen += 1 + items.len();
-                    stack.extend(items.iter().filter(|item| item.is_collection()).cloned());
-                }
-                Self::Map(map) => {
-                    let entries = map.entries.borrow();
-                    seen += 1 + entries.len();
-                    stack.extend(entries.values().filter(|item| item.is_collection()).cloned());
-                }
-                Self::Entry(entry) => {
-                    seen += 1;
-                    stack.extend([Self::Map(Rc::clone(&entry.map)), entry.value.clone()]);
-                }
-                _ => {}
-            }
-        };
-        watch.spend(seen / 64);
-        result
     }
 
     /// Whether this is a collection that can hold others, itself included.

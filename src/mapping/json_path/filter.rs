@@ -262,8 +262,10 @@ fn alike<'r>(a: &Value<'r>, b: &Value<'r>, search: &mut Search<'r>) -> Result<bo
         Ok(true) => ControlFlow::Continue(()),
         ended => ControlFlow::Break(ended),
     };
-    if let (Value::String(a), Value::String(b)) = (a, b) {
-        return search.same(a, b);
+    match (a, b) {
+        (Value::String(a), Value::String(b)) => return search.same(a, b),
+        (Value::String(_), _) | (_, Value::String(_)) => return Ok(false),
+        _ => {}
     }
     let walked = match (Collection::of(a), Collection::of(b)) {
         (Some(Collection::List(a)), Some(Collection::List(b))) if a.len() == b.len() => {
@@ -273,7 +275,7 @@ fn alike<'r>(a: &Value<'r>, b: &Value<'r>, search: &mut Search<'r>) -> Result<bo
             Some((other_key, other)) if key.text() == other_key.text() => go_on(value, &other),
             _ => ControlFlow::Break(Ok(false)),
         }),
-        (None, None) if !matches!((a, b), (Value::String(_), _) | (_, Value::String(_))) => return Ok(a.to_json() == b.to_json()),
+        (None, None) => return Ok(a.to_json() == b.to_json()),
         _ => return Ok(false),
     };
     walked.break_value().unwrap_or(Ok(true))

@@ -7,7 +7,7 @@ use crate::exchange::Overrides;
 use crate::mapping::input::Input;
 use crate::mapping::util;
 use crate::mapping::variables::{ContextObject, stage_variables};
-use crate::vtl::{Given, Value, Watch};
+use crate::vtl::{Given, Meter, Value};
 
 const INPUT: Given = Given(0);
 const UTIL: Given = Given(1);
@@ -67,17 +67,17 @@ impl<'r> crate::vtl::Scope<'r> for Scope<'r, '_> {
         }
     }
 
-    fn call(&self, object: Given, name: &str, arguments: &[Value<'r>], watch: &Watch<'_>) -> Result<Option<Value<'r>>, String> {
+    fn call(&self, object: Given, name: &str, arguments: &[Value<'r>], meter: &Meter<'_>) -> Result<Option<Value<'r>>, String> {
         match object {
-            INPUT => self.input.call(name, arguments, watch),
-            UTIL => util::call(name, arguments, watch),
-            _ => self.context.call(name, arguments, watch),
+            INPUT => self.input.call(name, arguments, meter),
+            UTIL => util::call(name, arguments, meter),
+            _ => self.context.call(name, arguments, meter),
         }
     }
 
-    fn print(&self, object: Given, name: &str, arguments: &[Value<'r>], out: &mut String, watch: &Watch<'_>) -> Result<bool, String> {
+    fn print(&self, object: Given, name: &str, arguments: &[Value<'r>], out: &mut String, meter: &Meter<'_>) -> Result<bool, String> {
         match object {
-            INPUT => self.input.print(name, arguments, out, watch),
+            INPUT => self.input.print(name, arguments, out, meter),
             UTIL => util::print(name, arguments, out),
             _ => Ok(false),
         }

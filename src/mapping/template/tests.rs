@@ -128,20 +128,17 @@ fn whatever_takes_long_is_counted() {
 #[test]
 fn a_list_that_holds_itself_over_and_over_has_no_hash_code() {
     let text = "#set($l = [1])#foreach($i in [1..60])#set($l = [$l, $l])#end$l.hashCode()";
-    assert!(rendered(text, "{}", true).expect_err("it is too large").message.contains("hash code"));
+    assert_eq!(rendered(text, "{}", true).expect_err("it has no end").kind, ErrorKind::Limit);
 }
 
 #[test]
 fn long_searches_end_at_a_limit() {
-    let lists = format!("[{}]", vec!["[]"; 100_000].join(","));
-    let numbers = format!("[{}]", vec!["1"; 99_999].join(","));
+    let numbers = format!("[{}]", (0..99_999).map(|number| number.to_string()).collect::<Vec<_>>().join(","));
     let text = "9".repeat(200_000);
     let few = format!("[{}]", vec!["1"; 200].join(","));
-    let body = format!("{{\"few\":{few},\"lists\":{lists},\"numbers\":{numbers},\"text\":\"{text}\"}}");
+    let body = format!("{{\"few\":{few},\"numbers\":{numbers},\"text\":\"{text}\"}}");
     for text in [
-        "$p.lists.contains($p.numbers)",
-        "$p.lists.indexOf($p.numbers)",
-        "$p.numbers.containsAll($p.lists)",
+        "$p.numbers.containsAll($p.numbers)",
         "$input.path('$.few[?($.text == $.text)]').size()",
         "$input.path('$.few[?($.text < $.text)]').size()",
         "$input.path('$.few[?($.text size @)]').size()",
@@ -158,10 +155,7 @@ fn long_searches_end_at_a_limit() {
                 Duration::from_millis(100 * looks.get())
             };
             let error = rendered_in_time(&text, &body, in_place, &clock).expect_err(&text);
-            assert!(
-                error.kind == ErrorKind::Limit || ["too long", "visits more"].iter().any(|why| error.message.contains(why)),
-                "{text}: {error}"
-            );
+            assert!(error.kind == ErrorKind::Limit || error.message.contains("visits more"), "{text}: {error}");
         }
     }
 }

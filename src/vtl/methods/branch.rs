@@ -6,11 +6,11 @@ use super::{Result, list};
 use crate::vtl::collection::{Elements, Members};
 use crate::vtl::document::Branch;
 use crate::vtl::map::Key;
-use crate::vtl::render::Watch;
+use crate::vtl::render::Meter;
 use crate::vtl::value::Value;
 
 /// Calls a method; nothing where a collection must be asked.
-pub(super) fn call<'r>(branch: &Branch<'r>, name: &str, arguments: &[Value<'r>], watch: &Watch<'_>) -> Option<Result<'r>> {
+pub(super) fn call<'r>(branch: &Branch<'r>, name: &str, arguments: &[Value<'r>], meter: &Meter<'_>) -> Option<Result<'r>> {
     let found = |value: Value<'r>| Some(Ok(Some(value)));
     match (name, arguments) {
         ("size", []) => found(Value::Integer(branch.len() as i64)),
@@ -18,9 +18,9 @@ pub(super) fn call<'r>(branch: &Branch<'r>, name: &str, arguments: &[Value<'r>],
         ("get", [Value::Integer(index)]) if branch.is_list() && i32::try_from(*index).is_ok() => {
             Some(list::element(&Elements::Branch(branch), *index))
         }
-        ("contains", [item]) if branch.is_list() => Some(list::contains(&Elements::Branch(branch), item, watch)),
-        ("get", [key]) if !branch.is_list() => Some(Ok(Members::Branch(branch).get(&Key::of(key, watch)))),
-        ("containsKey", [key]) if !branch.is_list() => found(Value::boolean(Members::Branch(branch).get(&Key::of(key, watch)).is_some())),
+        ("contains", [item]) if branch.is_list() => Some(list::contains(&Elements::Branch(branch), item, meter)),
+        ("get", [key]) if !branch.is_list() => Some(Ok(Members::Branch(branch).get(&Key::of(key, meter)))),
+        ("containsKey", [key]) if !branch.is_list() => found(Value::boolean(Members::Branch(branch).get(&Key::of(key, meter)).is_some())),
         ("keySet", []) if !branch.is_list() => found(Value::view(branch.keys().iter().map(|key| Value::text(*key)).collect(), Weak::new())),
         _ => None,
     }

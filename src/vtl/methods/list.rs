@@ -5,21 +5,21 @@ use std::rc::Rc;
 use super::Result;
 use crate::vtl::arithmetic::same;
 use crate::vtl::collection::{Collection, Elements};
-use crate::vtl::render::Watch;
+use crate::vtl::cycle::refuse_cycle;
+use crate::vtl::render::Meter;
 use crate::vtl::value::{List, ListKind, Value};
 
-pub(super) fn call<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>], watch: &Watch<'_>) -> Result<'r> {
+pub(super) fn call<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>], meter: &Meter<'_>) -> Result<'r> {
     use Value::Integer;
     let found = |value: Value<'r>| Ok(Some(value));
     match (list.kind, name) {
         (ListKind::Iterator, _) => return iterator(list, name, arguments),
-        (ListKind::View, "add") if arguments.len() == 1 => return Err("this collection takes no elements".to_owned()),
-        (ListKind::View, "addAll") if matches!(arguments, [Value::List(other)] if !other.items.borrow().is_empty()) => {
-            return Err("this collection takes no elements".to_owned());
+        (ListKind::View, "add") if arguments.len() == 1 => return Err(takes_no_elements()),
+        (ListKind::View, "addAll") if let [Value::List(other)] = arguments => {
+            return if other.items.borrow().is_empty() { found(Value::boolean(false)) } else { Err(takes_no_elements()) };
         }
         // Places are `int`s, so that no method takes a longer number for one.
         (_, "get" | "set" | "subList" | "add" | "addAll") if takes_no_place(name, arguments) => return Ok(None),
-        (ListKind::View, "addAll") if matches!(arguments, [Value::List(_)]) => return found(Value::boolean(false)),
         (ListKind::View, "get" | "set" | "add" | "addAll" | "indexOf" | "lastIndexOf" | "subList" | "listIterator") => return Ok(None),
         (ListKind::Json, "toJSONString") if arguments.is_empty() => return found(Value::text(Value::List(Rc::clone(list)).to_text())),
         _ => {}
@@ -28,15 +28,15 @@ pub(super) fn call<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>],
         ("size", []) => found(Integer(list.items.borrow().len() as i64)),
         ("isEmpty", []) => found(Value::boolean(list.items.borrow().is_empty())),
         ("get", [Integer(index)]) => element(&elements(list), *index),
-        ("contains", [item]) => contains(&elements(list), item, watch),
+        ("contains", [item]) => contains(&elements(list), item, meter),
         ("containsAll", [other]) => match Collection::of(other) {
-            Some(Collection::List(others)) => contains_all(&elements(list), &others, watch),
+            Some(Collection::List(others)) => contains_all(&elements(list), &others, meter),
             _ => Ok(None),
         },
-        ("indexOf", [item]) => found(place_or_none(position(&elements(list), item, watch)?)),
+        ("indexOf", [item]) => found(place_or_none(position(elements(list).iter(), item, meter)?)),
         ("lastIndexOf", [item]) => {
             let elements = elements(list);
-            found(place_or_none(find((0..elements.len()).rev(), &elements, item, watch)?))
+            found(place_or_none(position(elements.iter().rev(), item, meter)?.map(|behind| elements.len() - 1 - behind)))
         }
         ("subList", [Integer(from), Integer(to)]) => sub_list(list, *from, *to),
         ("iterator" | "listIterator", []) => found(Value::iterator(list.items.borrow().clone())),
@@ -45,16 +45,16 @@ pub(super) fn call<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>],
             let items = list.items.borrow().clone();
             found(if list.kind == ListKind::Json { Value::json_list(items) } else { Value::list(items) })
         }
-        _ => change(list, name, arguments, watch),
+        _ => change(list, name, arguments, meter),
     }
 }
 
-fn change<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>], watch: &Watch<'_>) -> Result<'r> {
+fn change<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>], meter: &Meter<'_>) -> Result<'r> {
     use Value::Integer;
     match (name, arguments) {
-        ("add", [item]) | ("add" | "set", [Integer(_), item]) => item.apart_from(Rc::as_ptr(list).cast(), watch)?,
+        ("add", [item]) | ("add" | "set", [Integer(_), item]) => refuse_cycle([item], Rc::as_ptr(list).cast(), meter)?,
         ("addAll", [Value::List(other)] | [Integer(_), Value::List(other)]) => {
-            other.items.borrow().iter().try_for_each(|item| item.apart_from(Rc::as_ptr(list).cast(), watch))?;
+            refuse_cycle(other.items.borrow().iter(), Rc::as_ptr(list).cast(), meter)?;
         }
         _ => {}
     }
@@ -91,11 +91,11 @@ fn change<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>], watch: &
             list.change().clear();
             found(super::void())
         }
-        _ => take_away(list, name, arguments, watch),
+        _ => take_away(list, name, arguments, meter),
     }
 }
 
-fn take_away<'r>(list: &List<'r>, name: &str, arguments: &[Value<'r>], watch: &Watch<'_>) -> Result<'r> {
+fn take_away<'r>(list: &List<'r>, name: &str, arguments: &[Value<'r>], meter: &Meter<'_>) -> Result<'r> {
     use Value::Integer;
     let found = |value: Value<'r>| Ok(Some(value));
     match (name, arguments) {
@@ -104,7 +104,7 @@ fn take_away<'r>(list: &List<'r>, name: &str, arguments: &[Value<'r>], watch: &W
             Ok(Some(list.change().remove(at)))
         }
         ("remove", [item]) => {
-            let at = position(&elements(list), item, watch)?;
+            let at = position(elements(list).iter(), item, meter)?;
             if let Some(at) = at {
                 list.change().remove(at);
             }
@@ -114,7 +114,7 @@ fn take_away<'r>(list: &List<'r>, name: &str, arguments: &[Value<'r>], watch: &W
             let wanted = name == "retainAll";
             let mut kept = Vec::new();
             for item in elements(list).values() {
-                if position(&elements(other), &item, watch)?.is_some() == wanted {
+                if position(elements(other).iter(), &item, meter)?.is_some() == wanted {
                     kept.push(item);
                 }
             }
@@ -130,6 +130,10 @@ fn take_away<'r>(list: &List<'r>, name: &str, arguments: &[Value<'r>], watch: &W
 
 fn elements<'v, 'r>(list: &'v List<'r>) -> Elements<'v, 'r> {
     Elements::Own(list.items.borrow())
+}
+
+fn takes_no_elements() -> String {
+    "this collection takes no elements".to_owned()
 }
 
 fn place_or_none<'r>(place: Option<usize>) -> Value<'r> {
@@ -155,41 +159,32 @@ fn iterator<'r>(list: &List<'r>, name: &str, arguments: &[Value<'r>]) -> Result<
     }
 }
 
-/// Elements that are compared between two looks at the clock; one comparison is bounded itself.
-const LOOK: usize = 64;
+/// Elements that are compared in the time of a step, beside what a comparison itself takes.
+const COMPARED: usize = 16;
 
-/// The first of some places at which the element is the same.
-fn find<'r>(places: impl Iterator<Item = usize>, elements: &Elements<'_, 'r>, wanted: &Value<'r>, watch: &Watch<'_>) -> Found {
-    first(places.map(|place| (place, elements.get(place))), wanted, watch)
-}
-
-type Found = std::result::Result<Option<usize>, String>;
-
-fn position<'r>(elements: &Elements<'_, 'r>, wanted: &Value<'r>, watch: &Watch<'_>) -> Found {
-    find(0..elements.len(), elements, wanted, watch)
-}
-
-/// The place of the first of some values that is the same as another.
-pub(super) fn first<'r>(values: impl Iterator<Item = (usize, Option<Value<'r>>)>, wanted: &Value<'r>, watch: &Watch<'_>) -> Found {
-    for (count, (place, value)) in values.enumerate() {
-        if count % LOOK == LOOK - 1 && watch.is_over() {
-            return Err("the search takes too long".to_owned());
-        }
-        if value.is_some_and(|value| same(&value, wanted, watch)) {
-            return Ok(Some(place));
+/// How many values come before the first that is the same as another.
+pub(super) fn position<'r>(
+    values: impl Iterator<Item = Value<'r>>,
+    wanted: &Value<'r>,
+    meter: &Meter<'_>,
+) -> std::result::Result<Option<usize>, String> {
+    for (index, value) in values.enumerate() {
+        meter.pay(usize::from(index % COMPARED == COMPARED - 1))?;
+        if same(&value, wanted, meter) {
+            return Ok(Some(index));
         }
     }
     Ok(None)
 }
 
 /// `contains(item)`.
-pub(super) fn contains<'r>(elements: &Elements<'_, 'r>, item: &Value<'r>, watch: &Watch<'_>) -> Result<'r> {
-    Ok(Some(Value::boolean(position(elements, item, watch)?.is_some())))
+pub(super) fn contains<'r>(elements: &Elements<'_, 'r>, item: &Value<'r>, meter: &Meter<'_>) -> Result<'r> {
+    Ok(Some(Value::boolean(position(elements.iter(), item, meter)?.is_some())))
 }
 
-fn contains_all<'r>(elements: &Elements<'_, 'r>, others: &Elements<'_, 'r>, watch: &Watch<'_>) -> Result<'r> {
-    for other in others.values() {
-        if position(elements, &other, watch)?.is_none() {
+fn contains_all<'r>(elements: &Elements<'_, 'r>, others: &Elements<'_, 'r>, meter: &Meter<'_>) -> Result<'r> {
+    for other in others.iter() {
+        if position(elements.iter(), &other, meter)?.is_none() {
             return Ok(Some(Value::boolean(false)));
         }
     }

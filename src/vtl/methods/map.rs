@@ -4,31 +4,29 @@ use std::rc::Rc;
 
 use super::{Result, list};
 use crate::vtl::arithmetic::same;
+use crate::vtl::cycle::refuse_cycle;
 use crate::vtl::map::{Key, Map};
-use crate::vtl::render::Watch;
+use crate::vtl::render::Meter;
 use crate::vtl::value::{Entry, Value};
 
 /// Calls a method of a map.
-pub(crate) fn call<'r>(map: &Rc<Map<'r>>, name: &str, arguments: &[Value<'r>], watch: &Watch<'_>) -> Result<'r> {
+pub(crate) fn call<'r>(map: &Rc<Map<'r>>, name: &str, arguments: &[Value<'r>], meter: &Meter<'_>) -> Result<'r> {
     use Value::Integer;
     let found = |value: Value<'r>| Ok(Some(value));
     match (name, arguments) {
-        ("put" | "putIfAbsent" | "replace", [_, value] | [_, _, value]) => value.apart_from(Rc::as_ptr(map).cast(), watch)?,
-        ("putAll", [Value::Map(other)]) => {
-            other.entries.borrow().values().try_for_each(|value| value.apart_from(Rc::as_ptr(map).cast(), watch))?;
-        }
+        ("put" | "putIfAbsent" | "replace", [_, value] | [_, _, value]) => refuse_cycle([value], Rc::as_ptr(map).cast(), meter)?,
+        ("putAll", [Value::Map(other)]) => refuse_cycle(other.entries.borrow().values(), Rc::as_ptr(map).cast(), meter)?,
         _ => {}
     }
     match (name, arguments) {
         ("size", []) => found(Integer(map.entries.borrow().len() as i64)),
         ("isEmpty", []) => found(Value::boolean(map.entries.borrow().is_empty())),
-        ("get", [key]) => Ok(map.entries.borrow().get(&Key::of(key, watch)).cloned()),
-        ("getOrDefault", [key, default]) => found(map.entries.borrow().get(&Key::of(key, watch)).unwrap_or(default).clone()),
-        ("containsKey", [key]) => found(Value::boolean(map.entries.borrow().get(&Key::of(key, watch)).is_some())),
+        ("get", [key]) => Ok(map.entries.borrow().get(&Key::of(key, meter)).cloned()),
+        ("getOrDefault", [key, default]) => found(map.entries.borrow().get(&Key::of(key, meter)).unwrap_or(default).clone()),
+        ("containsKey", [key]) => found(Value::boolean(map.entries.borrow().get(&Key::of(key, meter)).is_some())),
         ("containsValue", [value]) => {
-            let entries = map.entries.borrow();
-            let values = entries.values().map(|value| Some(value.clone())).enumerate();
-            found(Value::boolean(list::first(values, value, watch)?.is_some()))
+            let at = list::position(map.entries.borrow().values().cloned(), value, meter)?;
+            found(Value::boolean(at.is_some()))
         }
         ("keySet", []) => found(Value::view(map.entries.borrow().keys().map(Key::to_value).collect(), Rc::downgrade(map))),
         ("values", []) => found(Value::view(map.entries.borrow().values().cloned().collect(), Rc::downgrade(map))),
@@ -37,19 +35,19 @@ pub(crate) fn call<'r>(map: &Rc<Map<'r>>, name: &str, arguments: &[Value<'r>], w
             let entry = |(key, value): (&Key<'r>, &Value<'r>)| Entry { map: Rc::clone(map), key: key.clone(), value: value.clone() };
             found(Value::view(entries.iter().map(|member| Value::Entry(Rc::new(entry(member)))).collect(), Rc::downgrade(map)))
         }
-        _ => change(map, name, arguments, watch),
+        _ => change(map, name, arguments, meter),
     }
 }
 
-fn change<'r>(map: &Map<'r>, name: &str, arguments: &[Value<'r>], watch: &Watch<'_>) -> Result<'r> {
+fn change<'r>(map: &Map<'r>, name: &str, arguments: &[Value<'r>], meter: &Meter<'_>) -> Result<'r> {
     let found = |value: Value<'r>| Ok(Some(value));
-    let find = |key: &Value<'r>| map.entries.borrow().get(&Key::of(key, watch)).cloned();
+    let find = |key: &Value<'r>| map.entries.borrow().get(&Key::of(key, meter)).cloned();
     match (name, arguments) {
-        ("put", [key, value]) => Ok(map.insert(Key::of(key, watch), value.clone())),
+        ("put", [key, value]) => Ok(map.insert(Key::of(key, meter), value.clone())),
         ("putIfAbsent", [key, value]) => {
             let known = find(key).filter(|value| !matches!(value, Value::Null));
             if known.is_none() {
-                map.insert(Key::of(key, watch), value.clone());
+                map.insert(Key::of(key, meter), value.clone());
             }
             Ok(known)
         }
@@ -58,23 +56,23 @@ fn change<'r>(map: &Map<'r>, name: &str, arguments: &[Value<'r>], watch: &Watch<
             more.into_iter().for_each(|(key, value)| drop(map.insert(key, value)));
             found(super::void())
         }
-        ("replace", [key, value]) => Ok(if find(key).is_some() { map.insert(Key::of(key, watch), value.clone()) } else { None }),
+        ("replace", [key, value]) => Ok(if find(key).is_some() { map.insert(Key::of(key, meter), value.clone()) } else { None }),
         ("replace", [key, old, value]) => {
-            let holds = find(key).is_some_and(|known| same(&known, old, watch));
+            let holds = find(key).is_some_and(|known| same(&known, old, meter));
             if holds {
-                map.insert(Key::of(key, watch), value.clone());
+                map.insert(Key::of(key, meter), value.clone());
             }
             found(Value::boolean(holds))
         }
         ("remove", [key, value]) => {
-            let holds = find(key).is_some_and(|known| same(&known, value, watch));
+            let holds = find(key).is_some_and(|known| same(&known, value, meter));
             if holds {
-                map.remove(&Key::of(key, watch));
+                map.remove(&Key::of(key, meter));
             }
             found(Value::boolean(holds))
         }
         ("clone", []) => found(Value::map(map.entries.borrow().iter().map(|(key, value)| (key.clone(), value.clone())).collect())),
-        ("remove", [key]) => Ok(map.remove(&Key::of(key, watch))),
+        ("remove", [key]) => Ok(map.remove(&Key::of(key, meter))),
         ("clear", []) => {
             map.clear();
             found(super::void())
@@ -93,15 +91,15 @@ pub(super) fn entry_property<'r>(entry: &Entry<'r>, name: &str) -> Option<Value<
 }
 
 /// Calls a method of an element of `entrySet()`.
-pub(super) fn call_entry<'r>(entry: &Rc<Entry<'r>>, name: &str, arguments: &[Value<'r>], watch: &Watch<'_>) -> Result<'r> {
+pub(super) fn call_entry<'r>(entry: &Rc<Entry<'r>>, name: &str, arguments: &[Value<'r>], meter: &Meter<'_>) -> Result<'r> {
     match (name, arguments) {
         ("getKey", []) => Ok(entry_property(entry, "key")),
         ("getValue", []) => Ok(entry_property(entry, "value")),
         ("toString", []) => Ok(Some(Value::text(Value::Entry(Rc::clone(entry)).to_text()))),
-        ("equals", [other]) => Ok(Some(Value::boolean(same(&Value::Entry(Rc::clone(entry)), other, watch)))),
-        ("hashCode", []) => super::hash_code(&Value::Entry(Rc::clone(entry)), watch),
+        ("equals", [other]) => Ok(Some(Value::boolean(same(&Value::Entry(Rc::clone(entry)), other, meter)))),
+        ("hashCode", []) => super::hash::code(&Value::Entry(Rc::clone(entry)), meter),
         ("setValue", [value]) => {
-            value.apart_from(Rc::as_ptr(&entry.map).cast(), watch)?;
+            refuse_cycle([value], Rc::as_ptr(&entry.map).cast(), meter)?;
             Ok(entry.map.insert(entry.key.clone(), value.clone()))
         }
         _ => Ok(None),

@@ -2,6 +2,7 @@
 
 mod branch;
 mod format;
+mod hash;
 mod list;
 pub(super) mod map;
 mod names;
@@ -9,14 +10,12 @@ mod number;
 mod string;
 mod units;
 
-use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use super::arithmetic::same;
 use super::collection::{Collection, Elements};
-use super::limits::DEPTH;
 use super::map::Key;
-use super::render::Watch;
+use super::render::Meter;
 use super::text::Text;
 use super::value::{ListKind, Round, Value};
 
@@ -66,12 +65,12 @@ fn call_round<'r>(round: &Rc<Round>, name: &str, arguments: &[Value<'r>]) -> Opt
 }
 
 /// `$value[index]`: an element of a list, counted from its end when negative, or a map's member.
-pub(super) fn index<'r>(value: &Value<'r>, index: &Value<'r>, watch: &Watch<'_>) -> Result<'r> {
+pub(super) fn index<'r>(value: &Value<'r>, index: &Value<'r>, meter: &Meter<'_>) -> Result<'r> {
     match value {
         Value::List(list) if matches!(list.kind, ListKind::View | ListKind::Iterator) => Ok(None),
         Value::List(_) | Value::Map(_) | Value::Branch(_) => match Collection::of(value) {
             Some(Collection::List(elements)) => element(index, &elements),
-            Some(Collection::Map(members)) => Ok(members.get(&Key::of(index, watch))),
+            Some(Collection::Map(members)) => Ok(members.get(&Key::of(index, meter))),
             None => Ok(None),
         },
         Value::Entry(_) | Value::Round(_) => Ok(property(value, &index.as_text())),
@@ -91,8 +90,8 @@ fn element<'r>(index: &Value<'r>, elements: &Elements<'_, 'r>) -> Result<'r> {
 }
 
 /// `$value.name(arguments)`.
-pub(super) fn call<'r>(value: &Value<'r>, name: &str, arguments: &[Value<'r>], watch: &Watch<'_>) -> Result<'r> {
-    let result = called(value, name, arguments, watch)?;
+pub(super) fn call<'r>(value: &Value<'r>, name: &str, arguments: &[Value<'r>], meter: &Meter<'_>) -> Result<'r> {
+    let result = called(value, name, arguments, meter)?;
     // Velocity takes a method without parameters for one that fits any arguments, and Java refuses the call.
     if result.is_none() && !arguments.is_empty() && takes_nothing(value, name) {
         return Err(format!("`{name}` takes no arguments"));
@@ -100,26 +99,26 @@ pub(super) fn call<'r>(value: &Value<'r>, name: &str, arguments: &[Value<'r>], w
     Ok(result)
 }
 
-fn called<'r>(value: &Value<'r>, name: &str, arguments: &[Value<'r>], watch: &Watch<'_>) -> Result<'r> {
+fn called<'r>(value: &Value<'r>, name: &str, arguments: &[Value<'r>], meter: &Meter<'_>) -> Result<'r> {
     match value {
-        Value::Entry(entry) => return map::call_entry(entry, name, arguments, watch),
+        Value::Entry(entry) => return map::call_entry(entry, name, arguments, meter),
         Value::Round(round) => return Ok(call_round(round, name, arguments)),
         Value::Null | Value::Block(_) | Value::Given(_) => return Ok(None),
         _ => {}
     }
     match (name, arguments) {
         ("toString", []) => return Ok(Some(text_of(value))),
-        ("equals", [other]) => return Ok(Some(Value::boolean(same(value, other, watch)))),
-        ("hashCode", []) => return hash_code(value, watch),
+        ("equals", [other]) => return Ok(Some(Value::boolean(same(value, other, meter)))),
+        ("hashCode", []) => return hash::code(value, meter),
         _ => {}
     }
     match value {
-        Value::String(text) => string::call(text, name, arguments, watch),
-        Value::List(list) => list::call(list, name, arguments, watch),
+        Value::String(text) => string::call(text, name, arguments, meter),
+        Value::List(list) => list::call(list, name, arguments, meter),
         Value::Branch(branch) => {
-            branch::call(branch, name, arguments, watch).unwrap_or_else(|| called(&branch.to_value(), name, arguments, watch))
+            branch::call(branch, name, arguments, meter).unwrap_or_else(|| called(&branch.to_value(), name, arguments, meter))
         }
-        Value::Map(map) => map::call(map, name, arguments, watch),
+        Value::Map(map) => map::call(map, name, arguments, meter),
         Value::Boolean(value) => number::boolean((*value).into(), name, arguments),
         number => number::call(number, name, arguments),
     }
@@ -162,58 +161,4 @@ fn is_long(value: &Value<'_>) -> bool {
 /// `toString()`.
 fn text_of<'r>(value: &Value<'r>) -> Value<'r> {
     Value::String(if let Value::String(text) = value { text.clone() } else { Text::from(value.to_text()) })
-}
-
-/// Values that a hash code is made of: more than there can be in a payload.
-const HASHED: usize = 8 << 20;
-
-/// `hashCode()`, for what has one that does not depend on a machine.
-fn hash_code<'r>(value: &Value<'r>, watch: &Watch<'_>) -> Result<'r> {
-    let mut left = HASHED;
-    let hash = hash_within(value, 0, &mut left);
-    watch.spend((HASHED - left) / 16);
-    if left == 0 {
-        return Err("the hash code takes too long".to_owned());
-    }
-    Ok(hash.map(|hash| Value::Integer(hash.into())))
-}
-
-fn hash_within(value: &Value<'_>, depth: usize, left: &mut usize) -> Option<i32> {
-    let folded = |bits: u64| (bits ^ (bits >> 32)) as u32 as i32;
-    *left = left.saturating_sub(1);
-    match value {
-        _ if depth > DEPTH || *left == 0 => None,
-        Value::Null => Some(0),
-        Value::Entry(entry) => Some(hash_within(&entry.key.to_value(), depth + 1, left)? ^ hash_within(&entry.value(), depth + 1, left)?),
-        Value::String(text) => {
-            *left = left.saturating_sub(text.len() / 16);
-            Some(text.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into())))
-        }
-        Value::Boolean(value) => Some(if (*value).into() { 1231 } else { 1237 }),
-        Value::Integer(number) => Some(i32::try_from(*number).unwrap_or_else(|_| folded(number.cast_unsigned()))),
-        Value::Double(number) => Some(folded(number.to_bits())),
-        Value::List(list) if matches!(list.kind, ListKind::View | ListKind::Iterator) => None,
-        Value::List(_) | Value::Map(_) | Value::Branch(_) => hash_of_collection(&Collection::of(value)?, depth, left),
-        _ => None,
-    }
-}
-
-fn hash_of_collection(collection: &Collection<'_, '_>, depth: usize, left: &mut usize) -> Option<i32> {
-    let ended = |hash: Option<i32>| hash.map_or(ControlFlow::Break(()), ControlFlow::Continue);
-    let mut hash = 0_i32;
-    let walked = match collection {
-        Collection::List(elements) => {
-            hash = 1;
-            elements.walk(|_, item| {
-                hash = hash.wrapping_mul(31).wrapping_add(ended(hash_within(item, depth + 1, left))?);
-                ControlFlow::Continue(())
-            })
-        }
-        Collection::Map(members) => members.walk(|_, key, value| {
-            let key = ended(hash_within(&key.to_value(), depth + 1, left))?;
-            hash = hash.wrapping_add(key ^ ended(hash_within(value, depth + 1, left))?);
-            ControlFlow::Continue(())
-        }),
-    };
-    walked.is_continue().then_some(hash)
 }

@@ -4,11 +4,11 @@ use super::Result;
 use super::units::units_without_case;
 use crate::vtl::collection::Collection;
 use crate::vtl::java;
-use crate::vtl::render::Watch;
+use crate::vtl::render::Meter;
 use crate::vtl::text::Text;
 use crate::vtl::value::Value;
 
-pub(super) fn call<'r>(text: &Text<'r>, name: &str, arguments: &[Value<'r>], watch: &Watch<'_>) -> Result<'r> {
+pub(super) fn call<'r>(text: &Text<'r>, name: &str, arguments: &[Value<'r>], meter: &Meter<'_>) -> Result<'r> {
     use Value::{Integer, String};
     let found = |value: Value<'r>| Ok(Some(value));
     // Places and counts are `int`s, so that no method takes a longer number for one.
@@ -53,17 +53,17 @@ pub(super) fn call<'r>(text: &Text<'r>, name: &str, arguments: &[Value<'r>], wat
         ("join", [String(between), list]) => match Collection::of(list) {
             Some(Collection::List(parts)) => {
                 // Its result may be short nevertheless.
-                watch.spend(parts.len() / 16);
+                meter.spend(parts.len() / 16);
                 join(between, &parts.values())
             }
             _ => Ok(None),
         },
         ("replace", [String(old), String(new)]) => found(Value::text(java::replace(text, old, new)?)),
-        ("replaceAll", [String(pattern), String(new)]) => found(Value::text(java::replace_all(text, pattern, new, watch)?)),
+        ("replaceAll", [String(pattern), String(new)]) => found(Value::text(java::replace_all(text, pattern, new, meter)?)),
         ("replaceFirst", [String(pattern), String(new)]) => found(Value::text(java::replace_first(text, pattern, new)?)),
         ("matches", [String(pattern)]) => found(Value::boolean(java::matches(text, pattern)?)),
-        ("split", [String(separator)]) => found(Value::list(java::split(text, separator, 0, watch)?)),
-        ("split", [String(separator), Integer(limit)]) => found(Value::list(java::split(text, separator, *limit, watch)?)),
+        ("split", [String(separator)]) => found(Value::list(java::split(text, separator, 0, meter)?)),
+        ("split", [String(separator), Integer(limit)]) => found(Value::list(java::split(text, separator, *limit, meter)?)),
         ("format", [String(format), arguments @ ..]) => super::format::format(format, arguments).map(|text| Some(Value::text(text))),
         ("valueOf", [other]) => found(super::text_of(other)),
         _ => super::units::call(text, name, arguments),

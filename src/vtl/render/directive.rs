@@ -6,6 +6,7 @@ use super::evaluated::Piece;
 use super::flow::{End, Fault, Outcome, until_break};
 use super::{Frame, Loop, Rendering};
 use crate::vtl::ast::{Block, Call, Expression, Operator, Part, Reference, Slot};
+use crate::vtl::cycle::refuse_cycle;
 use crate::vtl::document::Branch;
 use crate::vtl::error::ErrorKind;
 use crate::vtl::map::{Key, Map};
@@ -25,14 +26,6 @@ impl<'r> Looped<'r> {
         match list.shows.upgrade() {
             Some(map) => Self::View(list, map),
             None => Self::List(list),
-        }
-    }
-
-    /// Elements of a loop's own.
-    fn view(items: Vec<Value<'r>>, map: Weak<Map<'r>>) -> Self {
-        match Value::view(items, map) {
-            Value::List(list) => Self::list(list),
-            _ => Self::List(Rc::default()),
         }
     }
 
@@ -99,12 +92,15 @@ impl<'r> Rendering<'r, '_, '_> {
         let at = self.at;
         let list = match self.value(list)? {
             Some(Value::List(list)) if list.kind == ListKind::Iterator => {
-                Looped::view(list.items.take().into_iter().rev().collect(), Weak::new())
+                Looped::List(List::view(list.items.take().into_iter().rev().collect(), Weak::new()))
             }
             Some(Value::List(list)) => Looped::list(list),
             Some(Value::Branch(branch)) => Looped::Branch(branch),
-            Some(Value::Map(map)) => Looped::view(map.entries.borrow().values().cloned().collect(), Rc::downgrade(&map)),
-            Some(Value::Given(object)) => match self.scope.call(object, "values", &[], self.budget.watch()) {
+            Some(Value::Map(map)) => {
+                let values = map.entries.borrow().values().cloned().collect();
+                Looped::View(List::view(values, Rc::downgrade(&map)), map)
+            }
+            Some(Value::Given(object)) => match self.scope.call(object, "values", &[], self.budget.meter()) {
                 Ok(Some(Value::List(list))) => Looped::list(list),
                 _ => return Ok(()),
             },
@@ -268,8 +264,7 @@ impl<'r> Rendering<'r, '_, '_> {
         match holder {
             Value::Map(map) => {
                 self.not_itself(&value, Rc::as_ptr(map).cast())?;
-                map.insert(Key::of(key, self.budget.watch()), value);
-                self.settle()?;
+                map.insert(Key::of(key, self.budget.meter()), value);
                 self.made(holder)
             }
             Value::List(list) => {
@@ -295,9 +290,7 @@ impl<'r> Rendering<'r, '_, '_> {
         }
     }
 
-    fn not_itself(&mut self, value: &Value<'r>, collection: *const ()) -> Result<(), Fault> {
-        let result = value.apart_from(collection, self.budget.watch());
-        self.settle()?;
-        result.map_err(|message| self.fault(ErrorKind::Runtime, message))
+    fn not_itself(&self, value: &Value<'r>, collection: *const ()) -> Result<(), Fault> {
+        refuse_cycle([value], collection, self.budget.meter()).map_err(|message| self.failed(message))
     }
 }

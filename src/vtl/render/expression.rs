@@ -49,9 +49,8 @@ impl<'r> Rendering<'r, '_, '_> {
                 let mut map = Entries::with_capacity(entries.len());
                 for (key, value) in entries {
                     let key = self.value(key)?.unwrap_or(Value::Null);
-                    map.insert(Key::of(&key, self.budget.watch()), self.value(value)?.unwrap_or(Value::Null));
+                    map.insert(Key::of(&key, self.budget.meter()), self.value(value)?.unwrap_or(Value::Null));
                 }
-                self.settle()?;
                 Value::map(map)
             }
             Expression::Binary(operator, sides) if operator.is_arithmetic() => return self.arithmetic(*operator, &sides.0, &sides.1),
@@ -119,8 +118,6 @@ impl<'r> Rendering<'r, '_, '_> {
     }
 
     fn equal(&mut self, left: &Value<'r>, right: &Value<'r>) -> Result<bool, Fault> {
-        let is_equal = equal(left, right, self.budget.watch());
-        self.settle()?;
-        Ok(is_equal)
+        Ok(equal(left, right, self.budget.meter()))
     }
 }

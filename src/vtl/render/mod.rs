@@ -5,13 +5,14 @@ mod directive;
 mod evaluated;
 mod expression;
 mod flow;
+mod meter;
 mod reference;
 #[cfg(test)]
 mod tests;
 mod variables;
 
-pub use budget::Watch;
 pub use evaluated::Evaluated;
+pub use meter::Meter;
 
 use super::ast::{Block, Call, Expression, Macro, Node, NodeKind, Part, Reference, Slot, Template};
 use super::error::{Error, ErrorKind};
@@ -137,18 +138,18 @@ impl<'r> Rendering<'r, '_, '_> {
 
     #[inline]
     fn step(&mut self, count: usize) -> Result<(), Fault> {
-        if self.budget.step(count as u64) { Ok(()) } else { Err(self.spent(0, 0)) }
-    }
-
-    /// Counts what a call has spent.
-    #[inline]
-    fn settle(&mut self) -> Result<(), Fault> {
-        if self.budget.settle() { Ok(()) } else { Err(self.spent(0, 0)) }
+        if self.budget.meter().step(count as u64) { Ok(()) } else { Err(self.spent(0, 0)) }
     }
 
     #[cold]
     fn spent(&self, bytes: usize, elements: usize) -> Fault {
         self.exceeded(self.budget.reason(bytes, elements))
+    }
+
+    /// What a call that failed with a message ends the rendering with.
+    #[cold]
+    fn failed(&self, message: String) -> Fault {
+        if self.budget.meter().look() { self.fault(ErrorKind::Runtime, message) } else { self.spent(0, 0) }
     }
 
     /// Counts what a value takes that has just been made.
@@ -170,7 +171,7 @@ impl<'r> Rendering<'r, '_, '_> {
             self.at = node.at;
             self.step(1)?;
             self.node(node)?;
-            if self.out.len() > self.budget.output {
+            if self.out.len() > self.budget.limits.output {
                 self.at = node.at;
                 return Err(self.exceeded(format!("an output of more than {} bytes", self.budget.limits.output)));
             }
@@ -254,15 +255,14 @@ impl<'r> Rendering<'r, '_, '_> {
         self.step(1)?;
         let length = self.out.len();
         let value = self.with_arguments(arguments, |rendering, arguments| {
-            let watch = rendering.budget.watch();
-            let printed = rendering.scope.print(object, name, arguments, &mut rendering.out, watch);
+            let meter = rendering.budget.meter();
+            let printed = rendering.scope.print(object, name, arguments, &mut rendering.out, meter);
             match printed {
                 Ok(true) => Ok(None),
-                Ok(false) => rendering.scope.call(object, name, arguments, watch),
+                Ok(false) => rendering.scope.call(object, name, arguments, meter),
                 Err(message) => Err(message),
             }
         })?;
-        self.settle()?;
         match &value {
             Some(made) => {
                 self.made(made)?;

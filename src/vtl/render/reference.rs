@@ -101,9 +101,7 @@ impl<'r> Rendering<'r, '_, '_> {
                 (None, _) => Ok(None),
                 (Some(index), Value::Given(object)) => Ok(self.scope.property(*object, &index.as_text())),
                 (Some(index), _) => {
-                    let found = methods::index(value, index, self.budget.watch());
-                    self.settle()?;
-                    found.map_err(|message| self.fault(ErrorKind::Runtime, message))
+                    methods::index(value, index, self.budget.meter()).map_err(|message| self.fault(ErrorKind::Runtime, message))
                 }
             },
             Part::Method(name, arguments) => self.invoke(value, name, arguments),
@@ -112,10 +110,9 @@ impl<'r> Rendering<'r, '_, '_> {
 
     pub(super) fn invoke(&mut self, value: &Value<'r>, name: &str, arguments: &'r [Expression]) -> Result<Option<Value<'r>>, Fault> {
         let result = self.with_arguments(arguments, |rendering, arguments| match value {
-            Value::Given(object) => rendering.scope.call(*object, name, arguments, rendering.budget.watch()),
-            _ => methods::call(value, name, arguments, rendering.budget.watch()),
+            Value::Given(object) => rendering.scope.call(*object, name, arguments, rendering.budget.meter()),
+            _ => methods::call(value, name, arguments, rendering.budget.meter()),
         })?;
-        self.settle()?;
         match &result {
             Some(result) => {
                 self.made(result)?;
@@ -147,6 +144,6 @@ impl<'r> Rendering<'r, '_, '_> {
                 call(self, &values)
             }
         };
-        result.map_err(|message| if self.budget.watch().is_over() { self.spent(0, 0) } else { self.fault(ErrorKind::Runtime, message) })
+        result.map_err(|message| self.failed(message))
     }
 }
