@@ -31,7 +31,12 @@ fn before(bytes: &[u8], special: impl Fn(u64) -> u64) -> usize {
         }
         at += 8;
     }
-    let found = special(rest.iter().rev().fold(ONES * 0x20, |word, byte| word << 8 | u64::from(*byte)));
+    let word = match bytes.last_chunk() {
+        _ if rest.is_empty() => return at,
+        Some(last) => u64::from_le_bytes(*last) >> (64 - 8 * rest.len()) | (ONES * 0x20) << (8 * rest.len()),
+        None => rest.iter().rev().fold(ONES * 0x20, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    let found = special(word);
     at + rest.len().min(found.trailing_zeros() as usize / 8)
 }
 

@@ -1,5 +1,6 @@
 //! A parsed template.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use super::error::ErrorKind;
@@ -151,5 +152,18 @@ impl Operator {
     /// Whether it gives a number, or a text.
     pub(super) const fn is_arithmetic(self) -> bool {
         matches!(self, Self::Add | Self::Subtract | Self::Multiply | Self::Divide | Self::Remainder)
+    }
+
+    /// Whether a comparison holds for two values in this order.
+    pub(super) const fn accepts(self, order: Ordering) -> bool {
+        match self {
+            Self::Equal => order.is_eq(),
+            Self::NotEqual => order.is_ne(),
+            Self::Less => order.is_lt(),
+            Self::LessOrEqual => order.is_le(),
+            Self::Greater => order.is_gt(),
+            Self::GreaterOrEqual => order.is_ge(),
+            _ => false,
+        }
     }
 }

@@ -201,14 +201,15 @@ impl<'r> Document<'r> {
 /// Whether two names are the same. Most are short, and a call of the library's function costs more than looking at both ends of them.
 #[inline]
 fn same(a: &[u8], b: &[u8]) -> bool {
-    match (a.first_chunk::<8>(), b.first_chunk::<8>(), a.last_chunk::<8>(), b.last_chunk::<8>()) {
-        _ if a.len() != b.len() => false,
-        (Some(first), Some(other_first), Some(last), Some(other_last)) if a.len() <= 16 => first == other_first && last == other_last,
-        (Some(_), ..) => a == b,
-        _ => match (a.first_chunk::<4>(), b.first_chunk::<4>(), a.last_chunk::<4>(), b.last_chunk::<4>()) {
-            (Some(first), Some(other_first), Some(last), Some(other_last)) => first == other_first && last == other_last,
-            _ => a.iter().zip(b).all(|(a, b)| a == b),
-        },
+    if a.len() != b.len() {
+        return false;
+    }
+    if let (Some(last), Some(other_last)) = (a.last_chunk::<8>(), b.last_chunk::<8>()) {
+        return last == other_last && a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0).all(|(a, b)| a == b);
+    }
+    match (a.first_chunk::<4>(), b.first_chunk::<4>(), a.last_chunk::<4>(), b.last_chunk::<4>()) {
+        (Some(first), Some(other_first), Some(last), Some(other_last)) => first == other_first && last == other_last,
+        _ => a.iter().zip(b).all(|(a, b)| a == b),
     }
 }
 

@@ -90,17 +90,23 @@ impl<'t, B: Build<'t>> Reader<'t, B> {
                 _ => reader.word()?,
             }
             loop {
-                let is_object = match open.last() {
-                    None => break 'value,
-                    Some(Open::Object(_)) => true,
-                    Some(Open::Array(_)) => false,
+                let Some(innermost) = open.last() else { break 'value };
+                reader.blanks();
+                let end = match innermost {
+                    Open::Object(_) => b'}',
+                    Open::Array(_) => b']',
                 };
-                if !reader.comes(if is_object { b'}' } else { b']' }) {
-                    reader.separator(b',')?;
-                    if is_object {
-                        reader.key()?;
+                match reader.peek()? {
+                    b',' => {
+                        reader.build.separator(reader.at);
+                        reader.at += 1;
+                        if end == b'}' {
+                            reader.key()?;
+                        }
+                        continue 'value;
                     }
-                    continue 'value;
+                    found if found == end => {}
+                    _ => return None,
                 }
                 match open.pop()? {
                     Open::Object(mark) => reader.build.end_object(mark, reader.at)?,
@@ -120,7 +126,7 @@ impl<'t, B: Build<'t>> Reader<'t, B> {
 
     #[inline(always)]
     fn blanks(&mut self) {
-        while self.peek().is_some_and(|byte| byte.is_ascii_whitespace()) {
+        while self.peek().is_some_and(|byte| byte <= b' ' && byte.is_ascii_whitespace()) {
             self.at += 1;
         }
     }

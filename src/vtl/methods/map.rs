@@ -14,14 +14,10 @@ pub(crate) fn call<'r>(map: &Rc<Map<'r>>, name: &str, arguments: &[Value<'r>], m
     use Value::Integer;
     let found = |value: Value<'r>| Ok(Some(value));
     match (name, arguments) {
-        ("put" | "putIfAbsent" | "replace", [_, value] | [_, _, value]) => refuse_cycle([value], Rc::as_ptr(map).cast(), meter)?,
-        ("putAll", [Value::Map(other)]) => refuse_cycle(other.entries.borrow().values(), Rc::as_ptr(map).cast(), meter)?,
-        _ => {}
-    }
-    match (name, arguments) {
+        ("get", [Value::String(name)]) => Ok(map.entries.borrow().named(name).cloned()),
+        ("get", [key]) => Ok(map.entries.borrow().get(&Key::of(key, meter)).cloned()),
         ("size", []) => found(Integer(map.entries.borrow().len() as i64)),
         ("isEmpty", []) => found(Value::boolean(map.entries.borrow().is_empty())),
-        ("get", [key]) => Ok(map.entries.borrow().get(&Key::of(key, meter)).cloned()),
         ("getOrDefault", [key, default]) => found(map.entries.borrow().get(&Key::of(key, meter)).unwrap_or(default).clone()),
         ("containsKey", [key]) => found(Value::boolean(map.entries.borrow().get(&Key::of(key, meter)).is_some())),
         ("containsValue", [value]) => {
@@ -39,7 +35,12 @@ pub(crate) fn call<'r>(map: &Rc<Map<'r>>, name: &str, arguments: &[Value<'r>], m
     }
 }
 
-fn change<'r>(map: &Map<'r>, name: &str, arguments: &[Value<'r>], meter: &Meter<'_>) -> Result<'r> {
+fn change<'r>(map: &Rc<Map<'r>>, name: &str, arguments: &[Value<'r>], meter: &Meter<'_>) -> Result<'r> {
+    match (name, arguments) {
+        ("put" | "putIfAbsent" | "replace", [_, value] | [_, _, value]) => refuse_cycle([value], Rc::as_ptr(map).cast(), meter)?,
+        ("putAll", [Value::Map(other)]) => refuse_cycle(other.entries.borrow().values(), Rc::as_ptr(map).cast(), meter)?,
+        _ => {}
+    }
     let found = |value: Value<'r>| Ok(Some(value));
     let find = |key: &Value<'r>| map.entries.borrow().get(&Key::of(key, meter)).cloned();
     match (name, arguments) {

@@ -100,8 +100,11 @@ impl<'r> Rendering<'r, '_, '_> {
 
     /// Whether a comparison holds.
     pub(super) fn holds(&mut self, operator: Operator, left: &'r Expression, right: &'r Expression) -> Result<bool, Fault> {
-        use std::cmp::Ordering::{Equal, Greater, Less};
-        let (left, right) = (&self.value(left)?, &self.value(right)?);
+        let left = &self.value(left)?;
+        if let (Some(Value::Integer(left)), Expression::Integer(right)) = (left, right) {
+            return Ok(operator.accepts(left.cmp(right)));
+        }
+        let right = &self.value(right)?;
         let (Some(left), Some(right)) = (left, right) else {
             let alike = left.is_none() && right.is_none();
             return Ok(operator == Operator::Equal && alike || operator == Operator::NotEqual && !alike);
@@ -109,11 +112,7 @@ impl<'r> Rendering<'r, '_, '_> {
         Ok(match operator {
             Operator::Equal => self.equal(left, right)?,
             Operator::NotEqual => !self.equal(left, right)?,
-            Operator::Less => compare(left, right) == Some(Less),
-            Operator::LessOrEqual => matches!(compare(left, right), Some(Less | Equal)),
-            Operator::Greater => compare(left, right) == Some(Greater),
-            Operator::GreaterOrEqual => matches!(compare(left, right), Some(Greater | Equal)),
-            _ => false,
+            _ => compare(left, right).is_some_and(|order| operator.accepts(order)),
         })
     }
 

@@ -167,22 +167,36 @@ impl<'r> Rendering<'r, '_, '_> {
     }
 
     fn block(&mut self, block: &'r Block) -> Outcome {
+        self.step(block.0.len())?;
         for node in &block.0 {
-            self.at = node.at;
-            self.step(1)?;
-            self.node(node)?;
-            if self.out.len() > self.budget.limits.output {
-                self.at = node.at;
-                return Err(self.exceeded(format!("an output of more than {} bytes", self.budget.limits.output)));
+            if let NodeKind::Text(text) = &node.kind {
+                self.out.push_str(text);
+                continue;
             }
+            self.at = node.at;
+            self.node(node)?;
         }
-        Ok(())
+        self.fits()
+    }
+
+    /// Holds the output to its limit: asked behind each value that is printed, and behind each block for its own text.
+    #[inline]
+    fn fits(&self) -> Outcome {
+        if self.out.len() <= self.budget.limits.output { Ok(()) } else { Err(self.overflowed()) }
+    }
+
+    #[cold]
+    fn overflowed(&self) -> Fault {
+        self.exceeded(format!("an output of more than {} bytes", self.budget.limits.output))
     }
 
     fn node(&mut self, node: &'r Node) -> Outcome {
         match &node.kind {
             NodeKind::Text(text) => self.out.push_str(text),
-            NodeKind::Reference(reference) => return self.print(reference),
+            NodeKind::Reference(reference) => {
+                self.print(reference)?;
+                return self.fits();
+            }
             NodeKind::Discard(reference) => return self.reference(reference).map(drop),
             NodeKind::Name(slot, text) => {
                 let literal = self.frames.iter().rev().find_map(|frame| frame.literal(*slot));
@@ -207,10 +221,7 @@ impl<'r> Rendering<'r, '_, '_> {
         {
             return self.print_call(reference, before, name, arguments);
         }
-        if let [Part::Property(name)] = reference.parts.as_slice()
-            && self.trace.is_none()
-            && self.print_member(reference, name)?
-        {
+        if self.trace.is_none() && self.print_in_place(reference)? {
             return Ok(());
         }
         let value = self.reference(reference)?;
@@ -222,14 +233,18 @@ impl<'r> Rendering<'r, '_, '_> {
         self.print_value(reference, value.as_ref())
     }
 
-    /// Prints a text or number where it is, in a map that a variable holds; false where it is something else.
-    fn print_member(&mut self, reference: &'r Reference, name: &str) -> Result<bool, Fault> {
+    /// Prints a text or number where it is, in a variable or in a map that one holds; false where it is something else.
+    fn print_in_place(&mut self, reference: &'r Reference) -> Result<bool, Fault> {
         if !self.frames.is_empty() {
             return Ok(false);
         }
-        let printed = match self.variables.get(reference.root) {
-            Some(Some(Value::Map(map))) => map.entries.borrow().named(name).and_then(|value| print_leaf(value, &mut self.out)),
-            Some(Some(Value::Branch(branch))) => branch.print_leaf(name, &mut self.out),
+        let Some(Some(value)) = self.variables.get(reference.root) else { return Ok(false) };
+        let printed = match (value, reference.parts.as_slice()) {
+            (Value::Map(map), [Part::Property(name)]) => {
+                map.entries.borrow().named(name).and_then(|value| print_leaf(value, &mut self.out))
+            }
+            (Value::Branch(branch), [Part::Property(name)]) => branch.print_leaf(name, &mut self.out),
+            (value, []) => print_leaf(value, &mut self.out),
             _ => None,
         };
         let Some(printed) = printed else { return Ok(false) };

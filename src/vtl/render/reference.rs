@@ -17,6 +17,10 @@ impl<'r> Rendering<'r, '_, '_> {
     /// written costs more than most of what is done with it.
     #[inline]
     pub(super) fn reference(&mut self, reference: &'r Reference) -> Result<Option<Value<'r>>, Fault> {
+        if let [Part::Property(name)] = reference.parts.as_slice() {
+            self.step(1)?;
+            return self.member(reference.root, name);
+        }
         self.walk(reference, &reference.parts)
     }
 
@@ -24,10 +28,6 @@ impl<'r> Rendering<'r, '_, '_> {
     pub(super) fn walk(&mut self, reference: &'r Reference, parts: &'r [Part]) -> Result<Option<Value<'r>>, Fault> {
         let (mut holder, rest) = match parts {
             [] => return self.variable(reference.root),
-            [Part::Property(name)] => {
-                self.step(1)?;
-                return self.member(reference.root, name);
-            }
             [Part::Property(name), rest @ ..] => {
                 self.step(1)?;
                 (self.member(reference.root, name), rest)
@@ -51,6 +51,7 @@ impl<'r> Rendering<'r, '_, '_> {
             match self.variables.get(slot) {
                 Some(Some(Value::Map(map))) => return Ok(map.entries.borrow().named(name).cloned()),
                 Some(Some(Value::Given(object))) => return Ok(self.scope.property(*object, name)),
+                Some(Some(Value::Branch(branch))) if !branch.is_list() => return Ok(branch.named(name)),
                 Some(Some(value)) => return Ok(methods::property(value, name)),
                 Some(None)
                     if slot == 0
