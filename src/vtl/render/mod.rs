@@ -176,7 +176,10 @@ impl<'r> Rendering<'r, '_, '_> {
             self.at = node.at;
             self.node(node)?;
         }
-        self.fits()
+        self.fits().or_else(|_| {
+            self.at = block.0.last().map_or(self.at, |node| node.at);
+            Err(self.overflowed())
+        })
     }
 
     /// Holds the output to its limit: asked behind each value that is printed, and behind each block for its own text.
@@ -248,7 +251,7 @@ impl<'r> Rendering<'r, '_, '_> {
             _ => None,
         };
         let Some(printed) = printed else { return Ok(false) };
-        self.step(1 + printed / 64)?;
+        self.step(reference.parts.len() + printed / 64)?;
         Ok(true)
     }
 
