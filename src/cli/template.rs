@@ -10,7 +10,7 @@ use super::{DONE, REFUSED, output};
 use crate::exchange::Overrides;
 use crate::mapping::template::{Kind, Source, Template, Work as Rendering};
 use crate::mapping::variables::to_value;
-use crate::vtl::{Error, Evaluated, Limits, Text, Trace, Value, no_clock};
+use crate::vtl::{Error, Evaluated, Limits, Text, Texts, Trace, Value, no_clock};
 
 /// Renders a template, or a batch of them.
 pub(super) fn template(arguments: &Arguments) -> u8 {
@@ -113,13 +113,14 @@ impl Work {
         let mut context = self.context.clone();
         let overrides = given_overrides(&mut context);
         let values = Values { parameters: Kind::ALL.map(|kind| (kind, pairs(kind))), context };
-        let (source, evaluated) = (&values, Evaluated::default());
+        let (source, evaluated, texts) = (&values, Evaluated::default(), Texts::default());
         let rendering = Rendering {
             body: &self.body,
             source: &source,
             stage_variables: &stage_variables,
             overrides: &overrides,
             evaluated: &evaluated,
+            texts: &texts,
         };
         let (text, left) = rendering.render(&template, &Limits::default(), &no_clock, trace)?;
         Ok((text, left.unwrap_or(overrides)))

@@ -7,7 +7,7 @@ use std::fmt;
 
 use super::context::ContextVariable;
 use super::{json, json_path};
-use crate::vtl::Value;
+use crate::vtl::{Texts, Value};
 
 /// A parsed expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -191,7 +191,8 @@ pub fn body_value<'b>(content: &'b str, path: Option<&str>) -> Result<Option<Cow
     if content.is_empty() {
         return Ok(path.is_none().then_some(Cow::Borrowed("{}")));
     }
-    let parsed = json::document(content);
+    let texts = Texts::default();
+    let parsed = json::document(content, &texts);
     if parsed.is_none() {
         return Err(MalformedJson);
     }

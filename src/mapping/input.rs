@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use super::json;
 use super::json_path::{JsonPath, PathError};
 use super::template::{Kind, Paths, Source};
-use crate::vtl::{Entries, Key, Meter, Text, Value};
+use crate::vtl::{Entries, Key, Meter, Text, Texts, Value};
 
 /// Values that a path visits in the time of a step.
 const VISITED_A_STEP: usize = 16;
@@ -15,14 +15,15 @@ pub(super) struct Input<'r, 's> {
     body: &'r str,
     source: &'s dyn Source<'r>,
     paths: &'s Paths,
+    texts: &'r Texts,
     parsed: OnceCell<Option<Value<'r>>>,
 }
 
 impl<'r, 's> Input<'r, 's> {
-    pub(super) const fn new(body: &'r str, source: &'s dyn Source<'r>, paths: &'s Paths) -> Self {
+    pub(super) const fn new(body: &'r str, source: &'s dyn Source<'r>, paths: &'s Paths, texts: &'r Texts) -> Self {
         // An empty payload reads as `{}` (recorded).
         let body = if body.is_empty() { "{}" } else { body };
-        Self { body, source, paths, parsed: OnceCell::new() }
+        Self { body, source, paths, texts, parsed: OnceCell::new() }
     }
 
     /// The payload, in bytes.
@@ -73,7 +74,7 @@ impl<'r, 's> Input<'r, 's> {
     }
 
     fn read(&self) -> Option<Value<'r>> {
-        if self.paths.may_change { json::parse(self.body) } else { json::document(self.body) }
+        if self.paths.may_change { json::parse(self.body) } else { json::document(self.body, self.texts) }
     }
 
     fn find(&self, path: &str, meter: &Meter<'_>) -> Result<Option<Value<'r>>, String> {

@@ -1,5 +1,6 @@
 //! JSON as an index of its values, for templates that change no collection: nothing is made for a list or a map until it is asked for.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use super::map::Entries;
@@ -14,8 +15,8 @@ pub(super) struct Document<'r> {
     /// The names of the maps' members.
     keys: Vec<&'r str>,
     collections: Vec<Collection>,
-    /// Texts that do not stand in the document's own as they are.
-    texts: Vec<Rc<str>>,
+    /// Texts that do not stand in the document's own as they are, one behind the other.
+    made: &'r str,
     /// Numbers that are no node.
     others: Vec<Value<'r>>,
 }
@@ -27,8 +28,8 @@ enum Node<'r> {
     Boolean(Truth),
     Integer(i64),
     Text(&'r str),
-    /// One of the texts that are made, by its number.
-    Made(u32),
+    /// One of the texts that are made, by its place among them.
+    Made(u32, u32),
     /// One of the other values, by its number.
     Other(u32),
     /// A collection, by its number.
@@ -56,6 +57,7 @@ pub struct Branch<'r> {
 #[derive(Default)]
 pub struct Builder<'r> {
     document: Document<'r>,
+    made: String,
     nodes: Vec<Node<'r>>,
     keys: Vec<&'r str>,
 }
@@ -66,6 +68,10 @@ pub struct Mark {
     nodes: usize,
     keys: usize,
 }
+
+/// Keeps the texts that are made for one document, for as long as values may borrow from them.
+#[derive(Debug, Default)]
+pub struct Texts(OnceCell<String>);
 
 /// Room that is made for a text at once, in bytes of it at most.
 const EXPECTED: usize = 64 << 10;
@@ -79,10 +85,10 @@ impl<'r> Builder<'r> {
             nodes: Vec::with_capacity(size / 8),
             keys: Vec::with_capacity(size / 16),
             collections: Vec::with_capacity(size / 32),
-            texts: Vec::new(),
+            made: "",
             others: Vec::new(),
         };
-        Self { document, nodes: Vec::new(), keys: Vec::new() }
+        Self { document, made: String::new(), nodes: Vec::new(), keys: Vec::new() }
     }
 
     /// A text as it stands.
@@ -107,12 +113,12 @@ impl<'r> Builder<'r> {
         self.nodes.push(Node::Null);
     }
 
-    /// A text of its own; nothing where there are more values than can be counted.
+    /// A text that is appended to others; nothing where `append` has none, or there is more of them than can be counted.
     #[inline]
-    pub fn owned(&mut self, text: Rc<str>) -> Option<()> {
-        let number = u32::try_from(self.document.texts.len()).ok()?;
-        self.document.texts.push(text);
-        self.nodes.push(Node::Made(number));
+    pub fn made(&mut self, append: impl FnOnce(&mut String) -> Option<()>) -> Option<()> {
+        let start = u32::try_from(self.made.len()).ok()?;
+        append(&mut self.made)?;
+        self.nodes.push(Node::Made(start, u32::try_from(self.made.len()).ok()?));
         Some(())
     }
 
@@ -173,9 +179,13 @@ impl<'r> Builder<'r> {
         Some(())
     }
 
-    /// What was read as a whole.
+    /// What was read as a whole. `texts` keeps what was made for it; nothing where it keeps something already.
     #[must_use]
-    pub fn finish(mut self) -> Option<Value<'r>> {
+    pub fn finish(mut self, texts: &'r Texts) -> Option<Value<'r>> {
+        if !self.made.is_empty() {
+            texts.0.set(self.made).ok()?;
+            self.document.made = texts.0.get()?;
+        }
         let root = self.nodes.pop()?;
         Some(Document::value(&Rc::new(self.document), &root))
     }
@@ -183,15 +193,18 @@ impl<'r> Builder<'r> {
 
 impl<'r> Document<'r> {
     #[inline]
+    fn text(&self, start: u32, end: u32) -> &'r str {
+        self.made.get(start as usize..end as usize).unwrap_or_default()
+    }
+
+    #[inline]
     fn value(this: &Rc<Self>, node: &Node<'r>) -> Value<'r> {
         match *node {
             Node::Null => Value::Null,
             Node::Boolean(value) => Value::Boolean(value),
             Node::Integer(number) => Value::Integer(number),
             Node::Text(text) => Value::String(Text::Borrowed(text)),
-            Node::Made(number) => {
-                Value::String(this.texts.get(number as usize).map_or(Text::Borrowed(""), |text| Text::Owned(Rc::clone(text))))
-            }
+            Node::Made(start, end) => Value::String(Text::Borrowed(this.text(start, end))),
             Node::Other(number) => this.others.get(number as usize).cloned().unwrap_or(Value::Null),
             Node::Branch(number) => Value::Branch(Branch { document: Rc::clone(this), number: number as usize }),
         }
@@ -310,6 +323,10 @@ impl<'r> Branch<'r> {
             Node::Text(text) => {
                 out.push_str(text);
                 Some(text.len())
+            }
+            Node::Made(start, end) => {
+                out.push_str(self.document.text(start, end));
+                Some((end - start) as usize)
             }
             Node::Integer(number) => {
                 push_integer(number, out);

@@ -27,7 +27,7 @@ mod visit;
 pub use ast::Template;
 pub use collection::{Collection, Elements, Members};
 pub use decimal::format_decimal;
-pub use document::{Branch, Builder, Mark};
+pub use document::{Branch, Builder, Mark, Texts};
 pub use error::{Error, ErrorKind};
 pub use java::format_double;
 pub use limits::{Clock, Limits, no_clock};

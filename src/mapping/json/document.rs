@@ -5,19 +5,23 @@ use std::ops::Range;
 use super::quoted::{Form, Quoted};
 use super::values::number;
 use super::{Build, Reader, Word};
-use crate::vtl::{Builder, Mark, Value};
+use crate::vtl::{Builder, Mark, Texts, Value};
 
 /// Reads JSON like [`super::parse`], for what changes no collection. Where a document cannot hold it, there are values.
+/// `texts` keeps strings whose escapes are resolved.
 #[must_use]
-pub fn document(text: &str) -> Option<Value<'_>> {
-    let read = Reader::read(text.trim(), Index { builder: Builder::new(text.len()), unescaped: String::new() });
-    read.and_then(|index| index.builder.finish()).or_else(|| super::parse(text))
+pub fn document<'t>(text: &'t str, texts: &'t Texts) -> Option<Value<'t>> {
+    let read = Reader::read(text.trim(), Index(Builder::new(text.len())));
+    read.and_then(|index| index.0.finish(texts)).or_else(|| super::parse(text))
 }
 
-struct Index<'t> {
-    builder: Builder<'t>,
-    /// Room for the string that is being read.
-    unescaped: String,
+struct Index<'t>(Builder<'t>);
+
+/// A number of a few digits, which most are.
+#[inline]
+fn short(text: &str) -> Option<i64> {
+    let digits = text.bytes().map(|byte| byte.wrapping_sub(b'0'));
+    (text.len() < 10).then(|| digits.clone().try_fold(0, |number, digit| (digit < 10).then(|| number * 10 + i64::from(digit))))?
 }
 
 impl<'t> Build<'t> for Index<'t> {
@@ -27,31 +31,29 @@ impl<'t> Build<'t> for Index<'t> {
     #[inline]
     fn word(&mut self, word: Word, _place: Range<usize>) -> Option<()> {
         match word {
-            Word::Null => self.builder.null(),
-            Word::True => self.builder.boolean(true),
-            Word::False => self.builder.boolean(false),
+            Word::Null => self.0.null(),
+            Word::True => self.0.boolean(true),
+            Word::False => self.0.boolean(false),
         }
         Some(())
     }
 
     #[inline]
     fn number(&mut self, text: &'t str, _place: Range<usize>) -> Option<()> {
-        if let Ok(number) = text.parse() {
-            self.builder.integer(number);
+        if let Some(number) = short(text).or_else(|| text.parse().ok()) {
+            self.0.integer(number);
             return Some(());
         }
-        self.builder.other(number(text)?)
+        self.0.other(number(text)?)
     }
 
     #[inline]
     fn string(&mut self, text: Quoted<'t>, _place: Range<usize>) -> Option<()> {
         if matches!(text.form, Form::Plain | Form::Raw) {
-            self.builder.text(text.text);
+            self.0.text(text.text);
             return Some(());
         }
-        self.unescaped.clear();
-        text.unescape(&mut self.unescaped)?;
-        self.builder.owned(self.unescaped.as_str().into())
+        self.0.made(|texts| text.unescape(texts))
     }
 
     #[inline]
@@ -59,13 +61,13 @@ impl<'t> Build<'t> for Index<'t> {
         if !matches!(text.form, Form::Plain | Form::Raw) {
             return None;
         }
-        self.builder.key(text.text);
+        self.0.key(text.text);
         Some(())
     }
 
     #[inline]
     fn begin(&mut self, _at: usize) -> Mark {
-        self.builder.begin()
+        self.0.begin()
     }
 
     #[inline]
@@ -73,11 +75,11 @@ impl<'t> Build<'t> for Index<'t> {
 
     #[inline]
     fn end_object(&mut self, mark: Mark, _at: usize) -> Option<()> {
-        self.builder.end_map(mark)
+        self.0.end_map(mark)
     }
 
     #[inline]
     fn end_array(&mut self, mark: Mark, _at: usize) -> Option<()> {
-        self.builder.end_list(mark)
+        self.0.end_list(mark)
     }
 }

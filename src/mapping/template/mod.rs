@@ -9,7 +9,7 @@ use bytes::Bytes;
 use indexmap::IndexMap;
 
 use crate::exchange::{Context, Failure, MethodRequest, Overrides, ResponseType};
-use crate::vtl::{Clock, Error, Evaluated, Limits, Text, Trace, Value};
+use crate::vtl::{Clock, Error, Evaluated, Limits, Text, Texts, Trace, Value};
 
 pub(super) use paths::Paths;
 
@@ -178,13 +178,14 @@ pub fn render(
     if let Some(constant) = template.constant.as_ref().filter(|constant| constant.len() <= limits.output) {
         return Ok((constant.clone(), None));
     }
-    let (input, evaluated) = (*input, Evaluated::default());
+    let (input, evaluated, texts) = (*input, Evaluated::default(), Texts::default());
     let work = Work {
         body: input.body,
         source: &input,
         stage_variables: input.stage_variables,
         overrides: input.overrides,
         evaluated: &evaluated,
+        texts: &texts,
     };
     let rendered = work.render(template, limits, clock, None).map(|(text, overrides)| (Bytes::from(text), overrides));
     rendered.map_err(|error| {
@@ -209,6 +210,8 @@ pub struct Work<'r> {
     pub overrides: &'r Overrides,
     /// Where `#evaluate` keeps what it parses.
     pub evaluated: &'r Evaluated,
+    /// Where the payload keeps texts that are made for it.
+    pub texts: &'r Texts,
 }
 
 impl<'r> Work<'r> {
@@ -223,7 +226,7 @@ impl<'r> Work<'r> {
         clock: Clock<'_>,
         trace: Option<&mut (dyn Trace + '_)>,
     ) -> Result<(String, Option<Overrides>), Error> {
-        let scope = scope::Scope::new(self.body, self.source, self.stage_variables, self.overrides, &template.paths);
+        let scope = scope::Scope::new(self, &template.paths);
         let text = template.parsed.render_traced(&scope, self.evaluated, limits, clock, trace)?;
         Ok((text, scope.left()))
     }

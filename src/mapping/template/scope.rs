@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::{Paths, Source};
+use super::{Paths, Work};
 use crate::exchange::Overrides;
 use crate::mapping::input::Input;
 use crate::mapping::util;
@@ -22,14 +22,12 @@ pub(super) struct Scope<'r, 's> {
 
 impl<'r, 's> Scope<'r, 's> {
     /// A scope in which nothing was asked for yet.
-    pub(super) const fn new(
-        body: &'r str,
-        source: &'s dyn Source<'r>,
-        stage_variables: &'r IndexMap<String, String>,
-        overrides: &'r Overrides,
-        paths: &'s Paths,
-    ) -> Self {
-        Self { input: Input::new(body, source, paths), context: ContextObject::new(source, overrides), stage_variables }
+    pub(super) const fn new(work: &Work<'r>, paths: &'s Paths) -> Self {
+        Self {
+            input: Input::new(work.body, work.source, paths, work.texts),
+            context: ContextObject::new(work.source, work.overrides),
+            stage_variables: work.stage_variables,
+        }
     }
 
     /// What is in the override maps after the rendering, if it touched them.

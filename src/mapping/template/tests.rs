@@ -33,8 +33,10 @@ fn rendered_in_time(text: &str, body: &str, in_place: bool, clock: Clock<'_>) ->
 }
 
 fn rendered_by(template: &Template, body: &str, limits: &Limits, clock: Clock<'_>) -> Result<String, Error> {
-    let (evaluated, overrides, stage_variables) = (Evaluated::default(), Overrides::default(), IndexMap::new());
-    let work = Work { body, source: &Nothing, stage_variables: &stage_variables, overrides: &overrides, evaluated: &evaluated };
+    let (evaluated, texts) = (Evaluated::default(), Texts::default());
+    let (overrides, stage_variables) = (Overrides::default(), IndexMap::new());
+    let work =
+        Work { body, source: &Nothing, stage_variables: &stage_variables, overrides: &overrides, evaluated: &evaluated, texts: &texts };
     work.render(template, limits, clock, None).map(|(text, _)| text)
 }
 

@@ -176,9 +176,9 @@ impl<'r> Rendering<'r, '_, '_> {
             self.at = node.at;
             self.node(node)?;
         }
-        self.fits().or_else(|_| {
+        self.fits().map_err(|_| {
             self.at = block.0.last().map_or(self.at, |node| node.at);
-            Err(self.overflowed())
+            self.overflowed()
         })
     }
 

@@ -3,7 +3,7 @@
 #![no_main]
 
 use headgate::mapping::template::{Kind, Source, Template, Work};
-use headgate::vtl::{Error, ErrorKind, Evaluated, Limits, Text, Value, no_clock};
+use headgate::vtl::{Error, ErrorKind, Evaluated, Limits, Text, Texts, Value, no_clock};
 use libfuzzer_sys::fuzz_target;
 
 struct Sample;
@@ -28,7 +28,8 @@ fn render(template: &str, body: &str) -> Option<Result<String, Error>> {
     // Small limits, so that a run ends soon; they are the same code at any size.
     let limits = Limits { steps: 20_000, output: 1 << 16, string: 1 << 16, elements: 1000, memory: 1 << 20, ..Limits::default() };
     let (variables, overrides, evaluated) = Default::default();
-    let work = Work { body, source: &Sample, stage_variables: &variables, overrides: &overrides, evaluated: &evaluated };
+    let texts = Texts::default();
+    let work = Work { body, source: &Sample, stage_variables: &variables, overrides: &overrides, evaluated: &evaluated, texts: &texts };
     let _: &Evaluated = &evaluated;
     let rendered = work.render(&template, &limits, &no_clock, None).map(|(output, _)| output);
     if let Ok(output) = &rendered {
