@@ -175,6 +175,7 @@ impl<'r> Rendering<'r, '_, '_> {
             }
             self.at = node.at;
             self.node(node)?;
+            self.fits()?;
         }
         self.fits().map_err(|_| {
             self.at = block.0.last().map_or(self.at, |node| node.at);
@@ -182,7 +183,7 @@ impl<'r> Rendering<'r, '_, '_> {
         })
     }
 
-    /// Holds the output to its limit: asked behind each value that is printed, and behind each block for its own text.
+    /// Holds the output to its limit: asked behind all that may print more than what is written in its place, and behind each block for its text.
     #[inline]
     fn fits(&self) -> Outcome {
         if self.out.len() <= self.budget.limits.output { Ok(()) } else { Err(self.overflowed()) }
@@ -196,10 +197,7 @@ impl<'r> Rendering<'r, '_, '_> {
     fn node(&mut self, node: &'r Node) -> Outcome {
         match &node.kind {
             NodeKind::Text(text) => self.out.push_str(text),
-            NodeKind::Reference(reference) => {
-                self.print(reference)?;
-                return self.fits();
-            }
+            NodeKind::Reference(reference) => return self.print(reference),
             NodeKind::Discard(reference) => return self.reference(reference).map(drop),
             NodeKind::Name(slot, text) => {
                 let literal = self.frames.iter().rev().find_map(|frame| frame.literal(*slot));

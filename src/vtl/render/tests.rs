@@ -71,6 +71,13 @@ fn every_limit_is_told_with_the_line_where_it_was_reached() {
 }
 
 #[test]
+fn what_a_macro_prints_of_its_call_is_held_to_the_output_each_time() {
+    let template = format!("#macro(m $x)\n{}#end#m($x.{})", "\\$x ".repeat(50), "a".repeat(90));
+    let error = limited(&template, &Limits { output: 150, ..Limits::default() });
+    assert_eq!((error.kind, error.line, error.column), (ErrorKind::Limit, 2, 6), "{error}");
+}
+
+#[test]
 fn a_loop_ends_silently_after_the_rounds_that_it_may_have() {
     let limits = Limits { rounds: Some(3), ..Limits::default() };
     let template = Template::parse("#foreach($i in [1..9])$i#if($foreach.hasNext),#end#end").unwrap();
