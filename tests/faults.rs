@@ -91,10 +91,10 @@ fn answers(bytes: &'static str, says: &[&str]) {
 
 #[test]
 fn a_refused_connection_is_an_integration_failure() {
-    let [closed] = support::free_ports();
-    let gateway = start(api("http", closed));
+    let closed = support::Closed::new();
+    let gateway = start(api("http", closed.port()));
     for target in ["/s/streamed/x", "/s/whole/x"] {
-        check(&gateway, target, 500, FAILED, &[&format!("127.0.0.1:{closed}: Connection refused")]);
+        check(&gateway, target, 500, FAILED, &[&format!("127.0.0.1:{}: Connection refused", closed.port())]);
     }
 }
 
@@ -120,14 +120,15 @@ fn a_connection_that_nobody_accepts_ends_with_the_time_out() {
 /// What nobody reads fills the pipe after some hundred lines; requests go on.
 #[test]
 fn a_reader_of_messages_that_is_stuck_stops_no_request() {
-    let [port, admin, closed, unused] = support::free_ports();
+    let [port, admin, unused] = support::free_ports();
+    let closed = support::Closed::new();
     let files = support::gateway::Files::new();
     let text = format!(
         "listeners: [{{address: '127.0.0.1:{port}'}}]\nadmin: {{address: '127.0.0.1:{admin}'}}\n\
          apis: [{{id: a, definition: api.yaml, stages: [{{stageName: s}}]}}]\n"
     );
-    files.write("gateway.yaml", &support::gateway::filled(&text, [port, admin, unused, closed]));
-    files.write("api.yaml", &api("http", closed));
+    files.write("gateway.yaml", &support::gateway::filled(&text, [port, admin, unused, closed.port()]));
+    files.write("api.yaml", &api("http", closed.port()));
     let mut command = support::gateway::program();
     command.args(["run", "--config", "gateway.yaml"]).current_dir(&files.0).stdout(std::process::Stdio::null());
     let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();

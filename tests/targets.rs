@@ -59,9 +59,9 @@ fn targets_are_asked_in_turn() {
 
 #[test]
 fn a_target_that_takes_no_connection_costs_no_request() {
-    let [closed] = support::free_ports();
+    let closed = support::Closed::new();
     let well = answering(200);
-    let gateway = link(&[closed, well.port], "");
+    let gateway = link(&[closed.port(), well.port], "");
     for target in ["/s/streamed", "/s/whole"] {
         (0..4).for_each(|_| assert_eq!(gateway.get(target).status, 200));
     }

@@ -195,8 +195,8 @@ fn without_a_receiver_nothing_is_changed_and_tracing_enabled_sets_sampled() {
 #[test]
 fn a_receiver_that_is_away_costs_spans_and_no_request() {
     let backend = Backend::start();
-    let [closed] = support::free_ports();
-    let gateway = start(backend.port, "", &exporting(closed));
+    let closed = support::Closed::new();
+    let gateway = start(backend.port, "", &exporting(closed.port()));
     (0..5).for_each(|_| assert_eq!(gateway.get("/s/whole/1").status, 200));
     let metrics = || client::send(gateway.admin_port, "GET", "/metrics", &[], b"").unwrap().text();
     for _ in 0..500 {

@@ -91,12 +91,13 @@ fn whatever_is_no_decision_lets_nobody_in() {
 #[test]
 fn nobody_answers_and_nobody_comes_in() {
     let backend = Backend::start();
-    let closed = super::support::free_ports::<1>()[0];
+    let closed = super::support::Closed::new();
     let paths = json!({"/a": {"get": proxy("/a", json!([{"auth": []}]))}});
     let api = definition(paths, json!({"auth": scheme(token(300))}));
     let mut gateway = start(&backend, &api, "");
     let yaml = std::fs::read_to_string(gateway.files.0.join("gateway.yaml")).unwrap();
-    let away = yaml.replace(&format!("lambda: 'http://127.0.0.1:{}'", backend.port), &format!("lambda: 'http://127.0.0.1:{closed}'"));
+    let away =
+        yaml.replace(&format!("lambda: 'http://127.0.0.1:{}'", backend.port), &format!("lambda: 'http://127.0.0.1:{}'", closed.port()));
     gateway.files.write("gateway.yaml", &away);
     assert!(super::support::gateway::run(&gateway.files.0, &["reload"]).status.success());
     let response = send(&gateway, "GET", "/s/a", &[("Authorization", "t")], b"");

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use super::client;
-use super::free_ports;
+use super::{Closed, free_ports};
 
 /// Where a gateway's messages go: a pipe that nobody reads would stop it in the end.
 const ERRORS: &str = "stderr.txt";
@@ -53,6 +53,8 @@ pub fn run(directory: &Path, arguments: &[&str]) -> Output {
 pub struct Gateway {
     pub port: u16,
     pub admin_port: u16,
+    /// What `${CLOSED_PORT}` stands for.
+    pub closed: Closed,
     pub files: Files,
     pub child: Child,
 }
@@ -81,13 +83,14 @@ impl Gateway {
     }
 
     fn try_start(environment: &[(&str, &str)], files: &[(String, String)], backend_port: u16, arguments: &[&str]) -> Result<Self, String> {
-        let [port, admin_port, closed] = free_ports();
+        let [port, admin_port] = free_ports();
+        let closed = Closed::new();
         let directory = Files::new();
         for (name, text) in files {
-            directory.write(name, &filled(text, [port, admin_port, backend_port, closed]));
+            directory.write(name, &filled(text, [port, admin_port, backend_port, closed.port()]));
         }
         let child = Self::spawn(&directory.0, arguments, environment)?;
-        let mut gateway = Self { port, admin_port, files: directory, child };
+        let mut gateway = Self { port, admin_port, closed, files: directory, child };
         gateway.wait_until_ready()?;
         Ok(gateway)
     }

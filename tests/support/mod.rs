@@ -24,6 +24,23 @@ pub fn free_ports<const N: usize>() -> [u16; N] {
     listeners.map(|listener| listener.local_addr().expect("a bound listener has an address").port())
 }
 
+/// A port where connections are refused for as long as this lives: it is taken, and nobody listens. One that is only free may be
+/// another test's a moment later.
+#[derive(Debug)]
+pub struct Closed(tokio::net::TcpSocket);
+
+impl Closed {
+    pub fn new() -> Self {
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket can be made");
+        socket.bind(std::net::SocketAddr::from(([127, 0, 0, 1], 0))).expect("loopback has free ports");
+        Self(socket)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.0.local_addr().expect("a bound socket has an address").port()
+    }
+}
+
 /// Waits until something holds; the bound only ends a test that has failed.
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
