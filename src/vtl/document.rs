@@ -149,6 +149,7 @@ impl<'r> Builder<'r> {
     }
 
     /// The end of a map; nothing where a document cannot tell its members: a key that stands twice, or so many that a table is needed.
+    #[inline]
     pub fn end_map(&mut self, mark: Mark) -> Option<()> {
         let own = self.keys.get(mark.keys..)?;
         if own.len() > Entries::FEW {
