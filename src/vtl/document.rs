@@ -212,7 +212,7 @@ impl<'r> Document<'r> {
     }
 }
 
-/// Whether two names are the same. Most are short, and a call of the library's function costs more than looking at both ends of them.
+/// Whether two names are the same. Most are short, and a call of the library's function costs more than looking at their words, of which the last may overlap the one before.
 #[inline]
 fn same(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::quoted::{Form, Quoted};
-use super::values::number;
+use super::values::{number, whole};
 use super::{Build, Reader, Word};
 use crate::vtl::{Builder, Mark, Texts, Value};
 
@@ -16,13 +16,6 @@ pub fn document<'t>(text: &'t str, texts: &'t Texts) -> Option<Value<'t>> {
 }
 
 struct Index<'t>(Builder<'t>);
-
-/// A number of a few digits, which most are.
-#[inline]
-fn short(text: &str) -> Option<i64> {
-    let digits = text.bytes().map(|byte| byte.wrapping_sub(b'0'));
-    (text.len() < 10).then(|| digits.clone().try_fold(0, |number, digit| (digit < 10).then(|| number * 10 + i64::from(digit))))?
-}
 
 impl<'t> Build<'t> for Index<'t> {
     const PRINTED: bool = false;
@@ -40,7 +33,7 @@ impl<'t> Build<'t> for Index<'t> {
 
     #[inline]
     fn number(&mut self, text: &'t str, _place: Range<usize>) -> Option<()> {
-        if let Some(number) = short(text).or_else(|| text.parse().ok()) {
+        if let Some(number) = whole(text) {
             self.0.integer(number);
             return Some(());
         }

@@ -90,23 +90,22 @@ impl<'t, B: Build<'t>> Reader<'t, B> {
                 _ => reader.word()?,
             }
             loop {
-                let Some(innermost) = open.last() else { break 'value };
-                reader.blanks();
-                let end = match innermost {
-                    Open::Object(_) => b'}',
-                    Open::Array(_) => b']',
+                let end = match open.last() {
+                    None => break 'value,
+                    Some(Open::Object(_)) => b'}',
+                    Some(Open::Array(_)) => b']',
                 };
-                match reader.peek()? {
-                    b',' => {
-                        reader.build.separator(reader.at);
-                        reader.at += 1;
-                        if end == b'}' {
-                            reader.key()?;
-                        }
-                        continue 'value;
+                reader.blanks();
+                let sign = reader.peek()?;
+                if sign == b',' {
+                    reader.separator();
+                    if end == b'}' {
+                        reader.key()?;
                     }
-                    found if found == end => {}
-                    _ => return None,
+                    continue 'value;
+                }
+                if sign != end {
+                    return None;
                 }
                 match open.pop()? {
                     Open::Object(mark) => reader.build.end_object(mark, reader.at)?,
@@ -126,6 +125,7 @@ impl<'t, B: Build<'t>> Reader<'t, B> {
 
     #[inline(always)]
     fn blanks(&mut self) {
+        // Most signs are no blanks, which one comparison tells.
         while self.peek().is_some_and(|byte| byte <= b' ' && byte.is_ascii_whitespace()) {
             self.at += 1;
         }
@@ -147,14 +147,11 @@ impl<'t, B: Build<'t>> Reader<'t, B> {
         mark
     }
 
+    /// Passes a comma or a colon.
     #[inline(always)]
-    fn separator(&mut self, wanted: u8) -> Option<()> {
-        if !self.comes(wanted) {
-            return None;
-        }
+    fn separator(&mut self) {
         self.build.separator(self.at);
         self.at += 1;
-        Some(())
     }
 
     #[inline(always)]
@@ -171,7 +168,7 @@ impl<'t, B: Build<'t>> Reader<'t, B> {
         let start = self.at;
         let key = self.quoted()?;
         self.build.key(key, start..self.at)?;
-        self.separator(b':')
+        self.comes(b':').then(|| self.separator())
     }
 
     /// A string in quotes of either kind.

@@ -32,10 +32,22 @@ fn read<'t, 'r>(text: &'t str, keep: impl Fn(&'t str) -> Text<'r> + Copy) -> Opt
     (!begun && !trimmed.is_empty()).then(|| Value::String(keep(trimmed)))
 }
 
+/// A whole number that is not too large. Most have a few digits, which are read as they are seen.
+#[inline]
+pub(super) fn whole(text: &str) -> Option<i64> {
+    let read = |number: i64, byte: u8| byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0'));
+    if text.len() < 10
+        && let Some(number) = text.bytes().try_fold(0, read)
+    {
+        return Some(number);
+    }
+    text.parse().ok()
+}
+
 /// A number's value.
 pub(super) fn number<'r>(text: &str) -> Option<Value<'r>> {
     if !text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
-        return text.parse().map(Value::Integer).ok().or_else(|| text.parse().ok().map(|number| Value::BigInteger(Rc::new(number))));
+        return whole(text).map(Value::Integer).or_else(|| text.parse().ok().map(|number| Value::BigInteger(Rc::new(number))));
     }
     let number = text.parse().ok().filter(|number: &f64| number.is_finite())?;
     // The service's reader keeps the digits of what is longer than a double may be.

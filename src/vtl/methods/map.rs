@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::{Result, list};
 use crate::vtl::arithmetic::same;
 use crate::vtl::cycle::refuse_cycle;
-use crate::vtl::map::{Key, Map};
+use crate::vtl::map::{Entries, Key, Map};
 use crate::vtl::render::Meter;
 use crate::vtl::value::{Entry, Value};
 
@@ -14,12 +14,11 @@ pub(crate) fn call<'r>(map: &Rc<Map<'r>>, name: &str, arguments: &[Value<'r>], m
     use Value::Integer;
     let found = |value: Value<'r>| Ok(Some(value));
     match (name, arguments) {
-        ("get", [Value::String(name)]) => Ok(map.entries.borrow().named(name).cloned()),
-        ("get", [key]) => Ok(map.entries.borrow().get(&Key::of(key, meter)).cloned()),
+        ("get", [key]) => Ok(under(&map.entries.borrow(), key, meter).cloned()),
         ("size", []) => found(Integer(map.entries.borrow().len() as i64)),
         ("isEmpty", []) => found(Value::boolean(map.entries.borrow().is_empty())),
-        ("getOrDefault", [key, default]) => found(map.entries.borrow().get(&Key::of(key, meter)).unwrap_or(default).clone()),
-        ("containsKey", [key]) => found(Value::boolean(map.entries.borrow().get(&Key::of(key, meter)).is_some())),
+        ("getOrDefault", [key, default]) => found(under(&map.entries.borrow(), key, meter).unwrap_or(default).clone()),
+        ("containsKey", [key]) => found(Value::boolean(under(&map.entries.borrow(), key, meter).is_some())),
         ("containsValue", [value]) => {
             let at = list::position(map.entries.borrow().values().cloned(), value, meter)?;
             found(Value::boolean(at.is_some()))
@@ -35,6 +34,11 @@ pub(crate) fn call<'r>(map: &Rc<Map<'r>>, name: &str, arguments: &[Value<'r>], m
     }
 }
 
+/// The member under a key. Most keys are text, and need not become one of a map.
+fn under<'e, 'r>(entries: &'e Entries<'r>, key: &Value<'r>, meter: &Meter<'_>) -> Option<&'e Value<'r>> {
+    if let Value::String(name) = key { entries.named(name) } else { entries.get(&Key::of(key, meter)) }
+}
+
 fn change<'r>(map: &Rc<Map<'r>>, name: &str, arguments: &[Value<'r>], meter: &Meter<'_>) -> Result<'r> {
     match (name, arguments) {
         ("put" | "putIfAbsent" | "replace", [_, value] | [_, _, value]) => refuse_cycle([value], Rc::as_ptr(map).cast(), meter)?,
@@ -42,7 +46,7 @@ fn change<'r>(map: &Rc<Map<'r>>, name: &str, arguments: &[Value<'r>], meter: &Me
         _ => {}
     }
     let found = |value: Value<'r>| Ok(Some(value));
-    let find = |key: &Value<'r>| map.entries.borrow().get(&Key::of(key, meter)).cloned();
+    let find = |key: &Value<'r>| under(&map.entries.borrow(), key, meter).cloned();
     match (name, arguments) {
         ("put", [key, value]) => Ok(map.insert(Key::of(key, meter), value.clone())),
         ("putIfAbsent", [key, value]) => {

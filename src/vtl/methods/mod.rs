@@ -25,6 +25,7 @@ pub(super) use names::METHODS;
 pub(super) type Result<'r> = std::result::Result<Option<Value<'r>>, String>;
 
 /// `$value.name`: a map's member, or a getter.
+#[inline]
 pub(super) fn property<'r>(value: &Value<'r>, name: &str) -> Option<Value<'r>> {
     match value {
         Value::Map(map) => map.entries.borrow().named(name).cloned(),

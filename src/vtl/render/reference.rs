@@ -49,9 +49,7 @@ impl<'r> Rendering<'r, '_, '_> {
     fn member(&mut self, slot: Slot, name: &'r str) -> Result<Option<Value<'r>>, Fault> {
         if self.frames.is_empty() {
             match self.variables.get(slot) {
-                Some(Some(Value::Map(map))) => return Ok(map.entries.borrow().named(name).cloned()),
                 Some(Some(Value::Given(object))) => return Ok(self.scope.property(*object, name)),
-                Some(Some(Value::Branch(branch))) if !branch.is_list() => return Ok(branch.named(name)),
                 Some(Some(value)) => return Ok(methods::property(value, name)),
                 Some(None)
                     if slot == 0
