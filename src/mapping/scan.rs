@@ -22,22 +22,34 @@ const fn controls(word: u64) -> u64 {
 /// blanks, which must not be special.
 #[inline(always)]
 fn before(bytes: &[u8], special: impl Fn(u64) -> u64) -> usize {
-    let mut at = 0;
-    let (words, rest) = bytes.as_chunks::<8>();
-    for word in words {
+    // Most of what is read ends within a word, for which a loop would make more ready than it takes.
+    let mut rest = bytes;
+    if let Some((first, after)) = bytes.split_first_chunk() {
+        let found = special(u64::from_le_bytes(*first));
+        if found != 0 {
+            return found.trailing_zeros() as usize / 8;
+        }
+        rest = after;
+    }
+    while let Some((word, after)) = rest.split_first_chunk() {
         let found = special(u64::from_le_bytes(*word));
         if found != 0 {
-            return at + found.trailing_zeros() as usize / 8;
+            return bytes.len() - rest.len() + found.trailing_zeros() as usize / 8;
         }
-        at += 8;
+        rest = after;
     }
-    let word = match bytes.last_chunk() {
-        _ if rest.is_empty() => return at,
+    let found = special(last_word(bytes, rest));
+    bytes.len() - rest.len() + rest.len().min(found.trailing_zeros() as usize / 8)
+}
+
+/// The rest of some bytes, less than a word of them, with blanks behind it.
+#[inline(always)]
+fn last_word(bytes: &[u8], rest: &[u8]) -> u64 {
+    match bytes.last_chunk() {
+        _ if rest.is_empty() => ONES * 0x20,
         Some(last) => u64::from_le_bytes(*last) >> (64 - 8 * rest.len()) | (ONES * 0x20) << (8 * rest.len()),
         None => rest.iter().rev().fold(ONES * 0x20, |word, byte| word << 8 | u64::from(*byte)),
-    };
-    let found = special(word);
-    at + rest.len().min(found.trailing_zeros() as usize / 8)
+    }
 }
 
 /// How many bytes at the beginning are neither a quote of either kind, nor a backslash, nor a control character.
@@ -46,6 +58,7 @@ pub(super) fn plain(bytes: &[u8]) -> usize {
 }
 
 /// How many bytes at the beginning are neither the quote nor a backslash.
+#[inline(always)]
 pub(super) fn inside(bytes: &[u8], quote: u8) -> usize {
     before(bytes, |word| equal(word, quote) | equal(word, b'\\'))
 }

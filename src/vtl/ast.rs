@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use super::error::ErrorKind;
+use super::name::Property;
 use super::parse::Names;
 
 /// A template, ready to be rendered any number of times.
@@ -98,7 +99,7 @@ pub(super) struct Reference {
 #[derive(Debug)]
 #[repr(u8)]
 pub(super) enum Part {
-    Property(Box<str>),
+    Property(Property),
     Method(Box<str>, Vec<Expression>),
     Index(Expression),
 }

@@ -147,7 +147,7 @@ impl<'r> Members<'_, 'r> {
     pub fn named(&self, name: &str) -> Option<Value<'r>> {
         match self {
             Self::Own(entries) => entries.named(name).cloned(),
-            Self::Branch(branch) => branch.named(name),
+            Self::Branch(branch) => branch.named(name.into()),
         }
     }
 
@@ -156,7 +156,7 @@ impl<'r> Members<'_, 'r> {
     pub fn get(&self, key: &Key<'r>) -> Option<Value<'r>> {
         match (self, key) {
             (Self::Own(entries), _) => entries.get(key).cloned(),
-            (Self::Branch(branch), Key::String(name)) => branch.named(name),
+            (Self::Branch(branch), Key::String(name)) => branch.named((&**name).into()),
             (Self::Branch(_), Key::Other(_)) => None,
         }
     }
@@ -166,7 +166,7 @@ impl<'r> Members<'_, 'r> {
     pub fn names(&self) -> Vec<Value<'r>> {
         match self {
             Self::Own(entries) => entries.keys().map(|key| Value::text(key.text().to_owned())).collect(),
-            Self::Branch(branch) => branch.keys().iter().map(|key| Value::text(*key)).collect(),
+            Self::Branch(branch) => branch.keys().map(Value::text).collect(),
         }
     }
 
@@ -175,7 +175,7 @@ impl<'r> Members<'_, 'r> {
     pub fn at(&self, index: usize) -> Option<(Key<'r>, Value<'r>)> {
         match self {
             Self::Own(entries) => entries.at(index).map(|(key, value)| (key.clone(), value.clone())),
-            Self::Branch(branch) => Some((Key::from(*branch.keys().get(index)?), branch.get(index)?)),
+            Self::Branch(branch) => Some((Key::from(branch.key(index)?), branch.get(index)?)),
         }
     }
 

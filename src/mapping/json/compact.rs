@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::quoted::{Form, Quoted};
-use super::{Build, Reader, Word};
+use super::{Build, Word};
 use crate::vtl::write_json_string;
 
 /// Objects with more members than this are left to values: finding a key twice would cost more than it saves.
@@ -14,7 +14,7 @@ const MEMBERS: usize = 32;
 pub fn compact(text: &str, out: &mut String) -> bool {
     let length = out.len();
     let text = text.trim();
-    let read = Reader::read(text, Compact { text, run: 0..0, out: &mut *out, keys: Vec::new(), own: 0 });
+    let read = super::read(text, Compact { text, run: 0..0, out: &mut *out, keys: Vec::new(), own: 0 });
     match read {
         Some(mut read) => {
             read.flush();
@@ -80,9 +80,9 @@ impl<'t> Build<'t> for Compact<'t, '_> {
         Some(())
     }
 
-    fn string(&mut self, text: Quoted<'t>, place: Range<usize>) -> Option<()> {
+    fn string(&mut self, text: Quoted<'t>) -> Option<()> {
         if matches!(text.form, Form::Plain | Form::Escaped) {
-            self.keep(place);
+            self.keep(text.quoted_place());
         } else {
             self.flush();
             write_json_string(&text.unescaped()?, self.out, false);
@@ -90,13 +90,13 @@ impl<'t> Build<'t> for Compact<'t, '_> {
         Some(())
     }
 
-    fn key(&mut self, text: Quoted<'t>, place: Range<usize>) -> Option<()> {
+    fn key(&mut self, text: Quoted<'t>) -> Option<()> {
         let own = self.keys.get(self.own..)?;
-        if text.form != Form::Plain || own.len() >= MEMBERS || own.contains(&text.text) {
+        if text.form != Form::Plain || own.len() >= MEMBERS || own.contains(&text.text()?) {
             return None;
         }
-        self.keys.push(text.text);
-        self.keep(place);
+        self.keys.push(text.text()?);
+        self.keep(text.quoted_place());
         Some(())
     }
 

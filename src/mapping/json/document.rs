@@ -4,14 +4,15 @@ use std::ops::Range;
 
 use super::quoted::{Form, Quoted};
 use super::values::{number, whole};
-use super::{Build, Reader, Word};
+use super::{Build, Word, read};
 use crate::vtl::{Builder, Mark, Texts, Value};
 
 /// Reads JSON like [`super::parse`], for what changes no collection. Where a document cannot hold it, there are values.
 /// `texts` keeps strings whose escapes are resolved.
 #[must_use]
 pub fn document<'t>(text: &'t str, texts: &'t Texts) -> Option<Value<'t>> {
-    let read = Reader::read(text.trim(), Index(Builder::new(text.len())));
+    let trimmed = text.trim();
+    let read = read(trimmed, Index(Builder::new(trimmed)));
     read.and_then(|index| index.0.finish(texts)).or_else(|| super::parse(text))
 }
 
@@ -41,21 +42,20 @@ impl<'t> Build<'t> for Index<'t> {
     }
 
     #[inline]
-    fn string(&mut self, text: Quoted<'t>, _place: Range<usize>) -> Option<()> {
+    fn string(&mut self, text: Quoted<'t>) -> Option<()> {
         if matches!(text.form, Form::Plain | Form::Raw) {
-            self.0.text(text.text);
+            self.0.text(text.text()?);
             return Some(());
         }
         self.0.made(|texts| text.unescape(texts))
     }
 
     #[inline]
-    fn key(&mut self, text: Quoted<'t>, _place: Range<usize>) -> Option<()> {
+    fn key(&mut self, text: Quoted<'t>) -> Option<()> {
         if !matches!(text.form, Form::Plain | Form::Raw) {
             return None;
         }
-        self.0.key(text.text);
-        Some(())
+        self.0.key(text.place())
     }
 
     #[inline]

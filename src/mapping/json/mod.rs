@@ -2,14 +2,15 @@
 //! like values, or compact text.
 
 mod compact;
+mod cursor;
 mod document;
 mod quoted;
 mod values;
 
 use std::ops::Range;
 
-use super::scan::{inside, plain};
-use quoted::{Form, Quoted};
+use cursor::Cursor;
+use quoted::Quoted;
 
 pub use compact::compact;
 pub use document::document;
@@ -32,8 +33,8 @@ trait Build<'t> {
 
     fn word(&mut self, word: Word, place: Range<usize>) -> Option<()>;
     fn number(&mut self, text: &'t str, place: Range<usize>) -> Option<()>;
-    fn string(&mut self, text: Quoted<'t>, place: Range<usize>) -> Option<()>;
-    fn key(&mut self, text: Quoted<'t>, place: Range<usize>) -> Option<()>;
+    fn string(&mut self, text: Quoted<'t>) -> Option<()>;
+    fn key(&mut self, text: Quoted<'t>) -> Option<()>;
     fn begin(&mut self, at: usize) -> Self::Mark;
     /// A comma or a colon.
     fn separator(&mut self, at: usize);
@@ -48,217 +49,76 @@ enum Word {
     False,
 }
 
-/// Reads in one loop, with a list of what is open, so that the place in the text is nowhere but in a register.
-struct Reader<'t, B> {
-    text: &'t str,
-    at: usize,
-    build: B,
-}
-
 /// A collection whose end is not read yet.
 enum Open<M> {
     Object(M),
     Array(M),
 }
 
-impl<'t, B: Build<'t>> Reader<'t, B> {
-    /// Reads all of a text that has no blanks around it.
-    fn read(text: &'t str, build: B) -> Option<B> {
-        let mut reader = Self { text, at: 0, build };
-        let mut open = Vec::with_capacity(8);
-        'value: loop {
-            if open.len() > DEPTH {
+/// Reads all of a text that has no blanks around it, in one loop with a list of what is open.
+fn read<'t, B: Build<'t>>(text: &'t str, mut build: B) -> Option<B> {
+    let mut cursor = Cursor::new(text);
+    let mut open = Vec::with_capacity(8);
+    'value: loop {
+        if open.len() > DEPTH {
+            return None;
+        }
+        match cursor.sign()? {
+            b'"' | b'\'' => build.string(cursor.quoted(B::PRINTED)?)?,
+            b'{' => {
+                open.push(Open::Object(build.begin(cursor.pass())));
+                if cursor.sign()? != b'}' {
+                    member(&mut cursor, &mut build)?;
+                    continue;
+                }
+            }
+            b'[' => {
+                open.push(Open::Array(build.begin(cursor.pass())));
+                if cursor.sign()? != b']' {
+                    continue;
+                }
+            }
+            b'-' | b'0'..=b'9' => {
+                let (text, place) = cursor.number();
+                build.number(text.filter(|text| text.len() <= DIGITS)?, place)?;
+            }
+            _ => {
+                let (word, place) = cursor.word()?;
+                build.word(word, place)?;
+            }
+        }
+        loop {
+            let end = match open.last() {
+                None => break 'value,
+                Some(Open::Object(_)) => b'}',
+                Some(Open::Array(_)) => b']',
+            };
+            let sign = cursor.sign()?;
+            if sign == b',' {
+                build.separator(cursor.pass());
+                if end == b'}' {
+                    cursor.sign()?;
+                    member(&mut cursor, &mut build)?;
+                }
+                continue 'value;
+            }
+            if sign != end {
                 return None;
             }
-            reader.blanks();
-            match reader.peek()? {
-                b'"' | b'\'' => reader.string()?,
-                b'{' => {
-                    open.push(Open::Object(reader.begin()));
-                    if !reader.comes(b'}') {
-                        reader.key()?;
-                        continue;
-                    }
-                }
-                b'[' => {
-                    open.push(Open::Array(reader.begin()));
-                    if !reader.comes(b']') {
-                        continue;
-                    }
-                }
-                b'-' | b'0'..=b'9' => reader.number()?,
-                _ => reader.word()?,
-            }
-            loop {
-                let end = match open.last() {
-                    None => break 'value,
-                    Some(Open::Object(_)) => b'}',
-                    Some(Open::Array(_)) => b']',
-                };
-                reader.blanks();
-                let sign = reader.peek()?;
-                if sign == b',' {
-                    reader.separator();
-                    if end == b'}' {
-                        reader.key()?;
-                    }
-                    continue 'value;
-                }
-                if sign != end {
-                    return None;
-                }
-                match open.pop()? {
-                    Open::Object(mark) => reader.build.end_object(mark, reader.at)?,
-                    Open::Array(mark) => reader.build.end_array(mark, reader.at)?,
-                }
-                reader.at += 1;
+            match open.pop()? {
+                Open::Object(mark) => build.end_object(mark, cursor.pass())?,
+                Open::Array(mark) => build.end_array(mark, cursor.pass())?,
             }
         }
-        reader.blanks();
-        (reader.at == text.len()).then_some(reader.build)
     }
+    cursor.is_at_end().then_some(build)
+}
 
-    #[inline(always)]
-    fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
-    }
-
-    #[inline(always)]
-    fn blanks(&mut self) {
-        // Most signs are no blanks, which one comparison tells.
-        while self.peek().is_some_and(|byte| byte <= b' ' && byte.is_ascii_whitespace()) {
-            self.at += 1;
-        }
-    }
-
-    /// Whether a sign comes next, blanks aside. Where it does, it is not passed yet.
-    #[inline(always)]
-    fn comes(&mut self, wanted: u8) -> bool {
-        if self.peek() != Some(wanted) {
-            self.blanks();
-        }
-        self.peek() == Some(wanted)
-    }
-
-    #[inline(always)]
-    fn begin(&mut self) -> B::Mark {
-        let mark = self.build.begin(self.at);
-        self.at += 1;
-        mark
-    }
-
-    /// Passes a comma or a colon.
-    #[inline(always)]
-    fn separator(&mut self) {
-        self.build.separator(self.at);
-        self.at += 1;
-    }
-
-    #[inline(always)]
-    fn string(&mut self) -> Option<()> {
-        let start = self.at;
-        let text = self.quoted()?;
-        self.build.string(text, start..self.at)
-    }
-
-    /// A member's name and the colon behind it.
-    #[inline(always)]
-    fn key(&mut self) -> Option<()> {
-        self.blanks();
-        let start = self.at;
-        let key = self.quoted()?;
-        self.build.key(key, start..self.at)?;
-        self.comes(b':').then(|| self.separator())
-    }
-
-    /// A string in quotes of either kind.
-    #[inline(always)]
-    fn quoted(&mut self) -> Option<Quoted<'t>> {
-        let start = self.at + 1;
-        if self.peek() != Some(b'"') {
-            return self.unusual(start);
-        }
-        let rest = self.text.as_bytes().get(start..)?;
-        let end = start + if B::PRINTED { plain(rest) } else { inside(rest, b'"') };
-        if self.text.as_bytes().get(end) != Some(&b'"') {
-            return self.unusual(end);
-        }
-        self.at = end + 1;
-        Some(Quoted { text: self.text.get(start..end)?, form: Form::Plain })
-    }
-
-    /// A string in single quotes, or one in double quotes with something at `end` that needs a look; before that there is nothing.
-    #[inline(never)]
-    fn unusual(&mut self, mut end: usize) -> Option<Quoted<'t>> {
-        if !B::PRINTED {
-            return self.closed(end);
-        }
-        let quote = self.peek().filter(|byte| matches!(byte, b'"' | b'\''))?;
-        let start = self.at + 1;
-        let bytes = self.text.as_bytes();
-        let (mut escaped, mut usual) = (false, quote == b'"');
-        loop {
-            let rest = bytes.get(end..)?;
-            end += plain(rest);
-            match *bytes.get(end)? {
-                byte if byte == quote => break,
-                b'\\' => {
-                    escaped = true;
-                    usual &= matches!(bytes.get(end + 1)?, b'"' | b'\\' | b'n' | b'r' | b't' | b'b' | b'f');
-                    end += 2;
-                }
-                // The other quote, or a control character, which this reader lets pass.
-                byte => {
-                    usual &= byte == b'\'';
-                    end += 1;
-                }
-            }
-        }
-        self.at = end + 1;
-        let form = match (escaped, usual) {
-            (false, true) => Form::Plain,
-            (true, true) => Form::Escaped,
-            (true, false) => Form::Unusual,
-            (false, false) => Form::Raw,
-        };
-        Some(Quoted { text: self.text.get(start..end)?, form })
-    }
-
-    /// The same where nobody asks how it is printed.
-    #[inline(always)]
-    fn closed(&mut self, mut end: usize) -> Option<Quoted<'t>> {
-        let start = self.at + 1;
-        let bytes = self.text.as_bytes();
-        let quote = self.peek().filter(|byte| matches!(byte, b'"' | b'\''))?;
-        end += inside(bytes.get(end..)?, quote);
-        let mut form = Form::Raw;
-        while *bytes.get(end)? != quote {
-            form = Form::Escaped;
-            end += 2;
-            end += inside(bytes.get(end..)?, quote);
-        }
-        self.at = end + 1;
-        Some(Quoted { text: self.text.get(start..end)?, form })
-    }
-
-    #[inline(always)]
-    fn number(&mut self) -> Option<()> {
-        let start = self.at;
-        while self.peek().is_some_and(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E')) {
-            self.at += 1;
-        }
-        let text = self.text.get(start..self.at).filter(|text| text.len() <= DIGITS)?;
-        self.build.number(text, start..self.at)
-    }
-
-    fn word(&mut self) -> Option<()> {
-        let rest = self.text.get(self.at..)?;
-        let words = [("true", Word::True), ("false", Word::False), ("null", Word::Null)];
-        let (text, word) = words.into_iter().find(|(text, _)| rest.starts_with(text))?;
-        let start = self.at;
-        self.at += text.len();
-        self.build.word(word, start..self.at)
-    }
+/// A member's name and the colon behind it.
+#[inline(always)]
+fn member<'t, B: Build<'t>>(cursor: &mut Cursor<'t>, build: &mut B) -> Option<()> {
+    build.key(cursor.quoted(B::PRINTED)?)?;
+    (cursor.sign()? == b':').then(|| build.separator(cursor.pass()))
 }
 
 #[cfg(test)]

@@ -1,11 +1,16 @@
 //! Strings as JSON writes them.
 
+use std::ops::Range;
+
 use crate::mapping::scan::inside;
 
 /// The inside of a string as it was written.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Quoted<'t> {
-    pub(super) text: &'t str,
+    /// The whole text.
+    pub(super) source: &'t str,
+    pub(super) start: usize,
+    pub(super) end: usize,
     pub(super) form: Form,
 }
 
@@ -23,48 +28,68 @@ pub(super) enum Form {
     Raw,
 }
 
-impl Quoted<'_> {
+impl<'t> Quoted<'t> {
+    /// Where it stands.
+    #[inline(always)]
+    pub(super) const fn place(self) -> Range<usize> {
+        self.start..self.end
+    }
+
+    /// The same with its quotes.
+    #[inline(always)]
+    pub(super) const fn quoted_place(self) -> Range<usize> {
+        self.start - 1..self.end + 1
+    }
+
+    /// What stands there.
+    #[inline(always)]
+    pub(super) fn text(self) -> Option<&'t str> {
+        self.source.get(self.place())
+    }
+
     /// The text with its escapes resolved.
     pub(super) fn unescaped(self) -> Option<String> {
-        let mut out = String::new();
-        self.unescape(&mut out)?;
-        Some(out)
+        unescaped(self.text()?)
     }
 
     /// Appends the text with its escapes resolved.
     pub(super) fn unescape(self, out: &mut String) -> Option<()> {
-        out.reserve(self.text.len());
-        let mut rest = self.text;
-        loop {
-            let (before, escape) = rest.split_at_checked(inside(rest.as_bytes(), b'\\'))?;
-            out.push_str(before);
-            let mut escape = escape.chars();
-            if escape.next().is_none() {
-                return Some(());
+        unescape(self.text()?, out)
+    }
+}
+
+fn unescape(text: &str, out: &mut String) -> Option<()> {
+    out.reserve(text.len());
+    let mut rest = text;
+    loop {
+        let (before, escape) = rest.split_at_checked(inside(rest.as_bytes(), b'\\'))?;
+        out.push_str(before);
+        let mut escape = escape.chars();
+        if escape.next().is_none() {
+            return Some(());
+        }
+        let c = escape.next()?;
+        rest = escape.as_str();
+        match c {
+            'n' => out.push('\n'),
+            't' => out.push('\t'),
+            'r' => out.push('\r'),
+            'b' => out.push('\u{8}'),
+            'f' => out.push('\u{c}'),
+            'u' => {
+                let first = hex(&mut rest)?;
+                let pair = rest.strip_prefix("\\u").and_then(|mut after| Some((hex(&mut after)?, after)));
+                let c = match pair.filter(|(second, _)| (0xdc00..0xe000).contains(second)) {
+                    Some((second, after)) if (0xd800..0xdc00).contains(&first) => {
+                        rest = after;
+                        char::decode_utf16([first, second]).next().and_then(Result::ok)
+                    }
+                    _ => char::from_u32(first.into()),
+                };
+                // Half a pair stands for no character.
+                out.push(c.unwrap_or(char::REPLACEMENT_CHARACTER));
             }
-            let c = escape.next()?;
-            rest = escape.as_str();
-            match c {
-                'n' => out.push('\n'),
-                't' => out.push('\t'),
-                'r' => out.push('\r'),
-                'b' => out.push('\u{8}'),
-                'f' => out.push('\u{c}'),
-                'u' => {
-                    let first = hex(&mut rest)?;
-                    let pair = rest.strip_prefix("\\u").and_then(|mut after| Some((hex(&mut after)?, after)));
-                    let c = match pair.filter(|(second, _)| (0xdc00..0xe000).contains(second)) {
-                        Some((second, after)) if (0xd800..0xdc00).contains(&first) => {
-                            rest = after;
-                            char::decode_utf16([first, second]).next().and_then(Result::ok)
-                        }
-                        _ => char::from_u32(first.into()),
-                    };
-                    // Half a pair stands for no character.
-                    out.push(c.unwrap_or(char::REPLACEMENT_CHARACTER));
-                }
-                other => out.push(other),
-            }
+            other => out.push(other),
         }
     }
 }
@@ -72,7 +97,9 @@ impl Quoted<'_> {
 /// What stands between the quotes of a JSON string, with its escapes resolved; nothing where one of them is none.
 #[must_use]
 pub fn unescaped(text: &str) -> Option<String> {
-    Quoted { text, form: Form::Unusual }.unescaped()
+    let mut out = String::new();
+    unescape(text, &mut out)?;
+    Some(out)
 }
 
 fn hex(rest: &mut &str) -> Option<u16> {

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use super::quoted::{Form, Quoted};
-use super::{Build, Reader, Word};
+use super::{Build, Word, read};
 use crate::vtl::{Key, Text, Value, format_decimal};
 
 /// A fraction with more characters than this is no double.
@@ -14,18 +14,18 @@ const LONGEST_DOUBLE: usize = 18;
 /// content is; nothing where JSON is begun and broken.
 #[must_use]
 pub fn parse(text: &str) -> Option<Value<'_>> {
-    read(text, Text::Borrowed)
+    values(text, Text::Borrowed)
 }
 
 /// The same for a text that does not live as long as the values.
 #[must_use]
 pub fn parse_owned<'r>(text: &str) -> Option<Value<'r>> {
-    read(text, |part| Text::Owned(part.into()))
+    values(text, |part| Text::Owned(part.into()))
 }
 
-fn read<'t, 'r>(text: &'t str, keep: impl Fn(&'t str) -> Text<'r> + Copy) -> Option<Value<'r>> {
+fn values<'t, 'r>(text: &'t str, keep: impl Fn(&'t str) -> Text<'r> + Copy) -> Option<Value<'r>> {
     let trimmed = text.trim();
-    if let Some(mut built) = Reader::read(trimmed, Values { keep, values: Vec::new(), keys: Vec::new() }) {
+    if let Some(mut built) = read(trimmed, Values { keep, values: Vec::new(), keys: Vec::new() }) {
         return built.values.pop();
     }
     let begun = trimmed.starts_with(['{', '[', '"', '\'']);
@@ -80,18 +80,18 @@ impl<'t, 'r, F: Fn(&'t str) -> Text<'r> + Copy> Build<'t> for Values<'r, F> {
         Some(())
     }
 
-    fn string(&mut self, text: Quoted<'t>, _place: Range<usize>) -> Option<()> {
+    fn string(&mut self, text: Quoted<'t>) -> Option<()> {
         if matches!(text.form, Form::Plain | Form::Raw) {
-            self.values.push(Value::String((self.keep)(text.text)));
+            self.values.push(Value::String((self.keep)(text.text()?)));
         } else {
             self.values.push(Value::text(text.unescaped()?));
         }
         Some(())
     }
 
-    fn key(&mut self, text: Quoted<'t>, _place: Range<usize>) -> Option<()> {
+    fn key(&mut self, text: Quoted<'t>) -> Option<()> {
         if matches!(text.form, Form::Plain | Form::Raw) {
-            self.keys.push(Key::String((self.keep)(text.text)));
+            self.keys.push(Key::String((self.keep)(text.text()?)));
         } else {
             self.keys.push(Key::String(text.unescaped()?.into()));
         }

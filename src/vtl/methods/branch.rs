@@ -21,7 +21,7 @@ pub(super) fn call<'r>(branch: &Branch<'r>, name: &str, arguments: &[Value<'r>],
         ("contains", [item]) if branch.is_list() => Some(list::contains(&Elements::Branch(branch), item, meter)),
         ("get", [key]) if !branch.is_list() => Some(Ok(Members::Branch(branch).get(&Key::of(key, meter)))),
         ("containsKey", [key]) if !branch.is_list() => found(Value::boolean(Members::Branch(branch).get(&Key::of(key, meter)).is_some())),
-        ("keySet", []) if !branch.is_list() => found(Value::view(branch.keys().iter().map(|key| Value::text(*key)).collect(), Weak::new())),
+        ("keySet", []) if !branch.is_list() => found(Value::view(branch.keys().map(Value::text).collect(), Weak::new())),
         _ => None,
     }
 }

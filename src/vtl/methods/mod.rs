@@ -15,6 +15,7 @@ use std::rc::Rc;
 use super::arithmetic::same;
 use super::collection::{Collection, Elements};
 use super::map::Key;
+use super::name::Name;
 use super::render::Meter;
 use super::text::Text;
 use super::value::{ListKind, Round, Value};
@@ -26,16 +27,16 @@ pub(super) type Result<'r> = std::result::Result<Option<Value<'r>>, String>;
 
 /// `$value.name`: a map's member, or a getter.
 #[inline]
-pub(super) fn property<'r>(value: &Value<'r>, name: &str) -> Option<Value<'r>> {
+pub(super) fn property<'r>(value: &Value<'r>, name: Name<'_>) -> Option<Value<'r>> {
     match value {
-        Value::Map(map) => map.entries.borrow().named(name).cloned(),
-        Value::Branch(branch) if branch.is_list() => (name == "empty").then(|| Value::boolean(branch.is_empty())),
+        Value::Map(map) => map.entries.borrow().named(&name).cloned(),
+        Value::Branch(branch) if branch.is_list() => (&*name == "empty").then(|| Value::boolean(branch.is_empty())),
         Value::Branch(branch) => branch.named(name),
-        Value::Entry(entry) => map::entry_property(entry, name),
-        Value::Round(round) => of_round(round, name),
-        Value::String(text) if name == "empty" => Some(Value::boolean(text.is_empty())),
-        Value::String(text) if name == "bytes" => Some(string::bytes(text)),
-        Value::List(list) if name == "empty" => Some(Value::boolean(list.items.borrow().is_empty())),
+        Value::Entry(entry) => map::entry_property(entry, &name),
+        Value::Round(round) => of_round(round, &name),
+        Value::String(text) if &*name == "empty" => Some(Value::boolean(text.is_empty())),
+        Value::String(text) if &*name == "bytes" => Some(string::bytes(text)),
+        Value::List(list) if &*name == "empty" => Some(Value::boolean(list.items.borrow().is_empty())),
         _ => None,
     }
 }
@@ -74,7 +75,7 @@ pub(super) fn index<'r>(value: &Value<'r>, index: &Value<'r>, meter: &Meter<'_>)
             Some(Collection::Map(members)) => Ok(members.get(&Key::of(index, meter))),
             None => Ok(None),
         },
-        Value::Entry(_) | Value::Round(_) => Ok(property(value, &index.as_text())),
+        Value::Entry(_) | Value::Round(_) => Ok(property(value, Name::from(&*index.as_text()))),
         _ => Ok(None),
     }
 }

@@ -69,7 +69,7 @@ impl<'t> Parser<'t, '_> {
         self.indexes(&mut parts)?;
         while self.peek(0)? == Kind::Dot && self.peek(1)? == Kind::Identifier {
             self.take()?;
-            let name: Box<str> = self.take()?.image.into();
+            let name = self.take()?.image;
             // Where no argument can follow, the parenthesis is text.
             let call = self.peek(0)? == Kind::Open && {
                 let next = self.peek(1)?;
@@ -77,9 +77,9 @@ impl<'t> Parser<'t, '_> {
             };
             if call {
                 self.take()?;
-                parts.push(Part::Method(name, self.arguments()?));
+                parts.push(Part::Method(name.into(), self.arguments()?));
             } else {
-                parts.push(Part::Property(name));
+                parts.push(Part::Property(name.into()));
             }
             self.indexes(&mut parts)?;
         }

@@ -88,6 +88,7 @@ impl<'r> Rendering<'r, '_, '_> {
         })
     }
 
+    #[inline(never)]
     pub(super) fn foreach(&mut self, slot: Slot, list: &'r Expression, body: &'r Block) -> Outcome {
         let at = self.at;
         let list = match self.value(list)? {
@@ -163,6 +164,7 @@ impl<'r> Rendering<'r, '_, '_> {
     }
 
     /// `#break`, or `#break($foreach.parent)`.
+    #[inline(never)]
     pub(super) fn break_(&mut self, of: Option<&'r Expression>) -> Outcome {
         let Some(of) = of else { return Err(Box::new(End::Break(None))) };
         match self.value(of)? {
@@ -174,6 +176,7 @@ impl<'r> Rendering<'r, '_, '_> {
         }
     }
 
+    #[inline(never)]
     pub(super) fn call(&mut self, call: &'r Call) -> Outcome {
         let own = self.template.macros.get(&call.name);
         let known = own.or_else(|| self.macros.iter().find(|(name, _)| **name == *call.name).map(|(_, definition)| *definition));
@@ -206,6 +209,7 @@ impl<'r> Rendering<'r, '_, '_> {
         until_break(outcome)
     }
 
+    #[inline(never)]
     pub(super) fn evaluate(&mut self, expression: &'r Expression) -> Outcome {
         let Some(value) = self.value(expression)? else { return Ok(()) };
         let text = value.as_text();
@@ -229,6 +233,7 @@ impl<'r> Rendering<'r, '_, '_> {
         }
     }
 
+    #[inline(never)]
     pub(super) fn set(&mut self, target: &'r Reference, expression: &'r Expression) -> Result<(), Fault> {
         let Some(value) = self.value(expression)? else {
             self.tell(target.at, "#set", "nothing, so it keeps what it was");
@@ -250,7 +255,7 @@ impl<'r> Rendering<'r, '_, '_> {
             }
         }
         let key = match last {
-            Part::Property(name) => Value::text(&**name),
+            Part::Property(property) => Value::text(property.name().text),
             Part::Index(index) => match self.value(index)? {
                 Some(key) => key,
                 None => return Ok(()),

@@ -194,6 +194,8 @@ impl<'r> Rendering<'r, '_, '_> {
         self.exceeded(format!("an output of more than {} bytes", self.budget.limits.output))
     }
 
+    /// What is rare beside text, references and conditions stays a function of its own (`inline(never)`, here and in `directive`): inlined into the loop over a
+    /// block's nodes, it makes each block begin with getting ready for it.
     fn node(&mut self, node: &'r Node) -> Outcome {
         match &node.kind {
             NodeKind::Text(text) => self.out.push_str(text),
@@ -241,10 +243,10 @@ impl<'r> Rendering<'r, '_, '_> {
         }
         let Some(Some(value)) = self.variables.get(reference.root) else { return Ok(false) };
         let printed = match (value, reference.parts.as_slice()) {
-            (Value::Map(map), [Part::Property(name)]) => {
-                map.entries.borrow().named(name).and_then(|value| print_leaf(value, &mut self.out))
+            (Value::Map(map), [Part::Property(property)]) => {
+                map.entries.borrow().named(&property.name()).and_then(|value| print_leaf(value, &mut self.out))
             }
-            (Value::Branch(branch), [Part::Property(name)]) => branch.print_leaf(name, &mut self.out),
+            (Value::Branch(branch), [Part::Property(property)]) => branch.print_leaf(property.name(), &mut self.out),
             (value, []) => print_leaf(value, &mut self.out),
             _ => None,
         };
@@ -254,6 +256,7 @@ impl<'r> Rendering<'r, '_, '_> {
     }
 
     /// A call at the end of a printed reference: its result need not become a value where the scope can print it.
+    #[inline(never)]
     fn print_call(&mut self, reference: &'r Reference, before: &'r [Part], name: &'r str, arguments: &'r [Expression]) -> Outcome {
         let object = match self.variables.get(reference.root) {
             Some(Some(Value::Given(object))) if before.is_empty() && self.frames.is_empty() => *object,
@@ -305,6 +308,7 @@ impl<'r> Rendering<'r, '_, '_> {
     }
 
     /// A block may be rendered within itself once; deeper, the reference is printed as it is written.
+    #[inline(never)]
     fn print_block(&mut self, reference: &'r Reference, block: &'r Block) -> Outcome {
         if self.blocks.iter().filter(|open| std::ptr::eq(**open, block)).count() > 1 {
             let written = self.template.text.get(reference.at..).unwrap_or_default();

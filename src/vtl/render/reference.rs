@@ -7,6 +7,7 @@ use super::{Loop, Rendering};
 use crate::vtl::ast::{Expression, Part, Reference, Slot};
 use crate::vtl::error::ErrorKind;
 use crate::vtl::methods;
+use crate::vtl::name::Name;
 use crate::vtl::text::Text;
 use crate::vtl::value::{Round, Value};
 
@@ -17,9 +18,9 @@ impl<'r> Rendering<'r, '_, '_> {
     /// written costs more than most of what is done with it.
     #[inline]
     pub(super) fn reference(&mut self, reference: &'r Reference) -> Result<Option<Value<'r>>, Fault> {
-        if let [Part::Property(name)] = reference.parts.as_slice() {
+        if let [Part::Property(property)] = reference.parts.as_slice() {
             self.step(1)?;
-            return self.member(reference.root, name);
+            return self.member(reference.root, property.name());
         }
         self.walk(reference, &reference.parts)
     }
@@ -28,9 +29,9 @@ impl<'r> Rendering<'r, '_, '_> {
     pub(super) fn walk(&mut self, reference: &'r Reference, parts: &'r [Part]) -> Result<Option<Value<'r>>, Fault> {
         let (mut holder, rest) = match parts {
             [] => return self.variable(reference.root),
-            [Part::Property(name), rest @ ..] => {
+            [Part::Property(property), rest @ ..] => {
                 self.step(1)?;
-                (self.member(reference.root, name), rest)
+                (self.member(reference.root, property.name()), rest)
             }
             _ => (self.variable(reference.root), parts),
         };
@@ -46,10 +47,10 @@ impl<'r> Rendering<'r, '_, '_> {
     }
 
     /// A property of a variable, which need not be copied for that.
-    fn member(&mut self, slot: Slot, name: &'r str) -> Result<Option<Value<'r>>, Fault> {
+    fn member(&mut self, slot: Slot, name: Name<'r>) -> Result<Option<Value<'r>>, Fault> {
         if self.frames.is_empty() {
             match self.variables.get(slot) {
-                Some(Some(Value::Given(object))) => return Ok(self.scope.property(*object, name)),
+                Some(Some(Value::Given(object))) => return Ok(self.scope.property(*object, &name)),
                 Some(Some(value)) => return Ok(methods::property(value, name)),
                 Some(None)
                     if slot == 0
@@ -62,14 +63,14 @@ impl<'r> Rendering<'r, '_, '_> {
         }
         let holder = self.variable(slot);
         match &holder {
-            Ok(Some(Value::Given(object))) => Ok(self.scope.property(*object, name)),
+            Ok(Some(Value::Given(object))) => Ok(self.scope.property(*object, &name)),
             Ok(Some(value)) => Ok(methods::property(value, name)),
             _ => holder,
         }
     }
 
-    fn of_round(&self, round: Loop, name: &str) -> Option<Value<'r>> {
-        Some(match name {
+    fn of_round(&self, round: Loop, name: Name<'_>) -> Option<Value<'r>> {
+        Some(match name.text {
             "count" => Value::Integer(round.index as i64 + 1),
             "hasNext" => Value::boolean(round.has_next),
             "index" => Value::Integer(round.index as i64),
@@ -92,9 +93,9 @@ impl<'r> Rendering<'r, '_, '_> {
 
     pub(super) fn part(&mut self, value: &Value<'r>, part: &'r Part) -> Result<Option<Value<'r>>, Fault> {
         match part {
-            Part::Property(name) => Ok(match value {
-                Value::Given(object) => self.scope.property(*object, name),
-                _ => methods::property(value, name),
+            Part::Property(property) => Ok(match value {
+                Value::Given(object) => self.scope.property(*object, &property.name()),
+                _ => methods::property(value, property.name()),
             }),
             Part::Index(index) => match (&self.value(index)?, value) {
                 (None, _) => Ok(None),
