@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::template::Source;
 use crate::exchange::{Context, Overrides};
-use crate::vtl::{Entries, Key, Meter, Value};
+use crate::vtl::{Elements, Entries, Key, Meter, Value};
 
 /// `$context`: members are made when they are asked for, the override maps can be written to.
 pub(super) struct ContextObject<'r, 's> {
@@ -159,11 +159,9 @@ fn to_json(value: &Value<'_>) -> Json {
         Value::Boolean(value) => Json::Bool((*value).into()),
         Value::Integer(number) => Json::from(*number),
         Value::Double(number) => Json::from(*number),
-        Value::List(list) => list
-            .items
-            .borrow()
+        Value::List(list) => Elements::of(list)
             .iter()
-            .map(|item| if matches!(item, Value::List(_)) { Json::String(item.to_text()) } else { to_json(item) })
+            .map(|item| if matches!(item, Value::List(_)) { Json::String(item.to_text()) } else { to_json(&item) })
             .collect(),
         other => Json::String(other.to_text()),
     }

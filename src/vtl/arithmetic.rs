@@ -7,10 +7,11 @@ use std::rc::Rc;
 use num_bigint::BigInt;
 
 use super::ast::Operator;
-use super::collection::Collection;
+use super::collection::{Collection, Elements};
 use super::decimal::Decimal;
 use super::render::Meter;
-use super::value::Value;
+use super::value::{ListKind, Value};
+use super::view::Shown;
 
 /// Digits that a big number may have.
 const DIGITS: u64 = 1000;
@@ -171,6 +172,10 @@ pub(super) fn equal<'r>(left: &Value<'r>, right: &Value<'r>, meter: &Meter<'_>) 
 
 /// Java's `equals`: the kinds must agree, too, also within collections.
 pub(super) fn same<'r>(left: &Value<'r>, right: &Value<'r>, meter: &Meter<'_>) -> bool {
+    // Most of what is compared is text.
+    if let (Value::String(left), Value::String(right)) = (left, right) {
+        return left == right;
+    }
     let mut budget = COMPARED;
     let is_same = same_within(left, right, &mut budget);
     meter.spend((COMPARED - budget) / COMPARED_A_STEP);
@@ -192,7 +197,17 @@ fn same_within<'r>(left: &Value<'r>, right: &Value<'r>, budget: &mut usize) -> b
     }
     let walked = match (left_holds, right_holds) {
         _ if is_one(left, right) => return true,
-        (Some(Collection::List(a)), Some(Collection::List(b))) if a.len() == b.len() => {
+        // A map's values are a collection that equals nothing but itself.
+        (Some(Collection::List(Elements::View(_, Shown::Values))), _) => return false,
+        (Some(Collection::List(a)), Some(Collection::List(b))) if shown(left) != shown(right) || a.len() != b.len() => return false,
+        (Some(Collection::List(a)), Some(Collection::List(b))) if matches!(shown(left), Some(Shown::Keys | Shown::Entries)) => {
+            // Sets have no order, but mostly stand in the same.
+            a.walk(|index, item| {
+                let mut alike = |other: Option<Value<'r>>| other.is_some_and(|other| same_within(item, &other, budget));
+                go_on_if(alike(b.get(index)) || (0..b.len()).any(|index| alike(b.get(index))))
+            })
+        }
+        (Some(Collection::List(a)), Some(Collection::List(b))) => {
             a.walk(|index, item| go_on_if(b.get(index).is_some_and(|other| same_within(item, &other, budget))))
         }
         (Some(Collection::Map(a)), Some(Collection::Map(b))) if a.len() == b.len() => {
@@ -211,10 +226,20 @@ const fn go_on_if(alike: bool) -> ControlFlow<()> {
 /// Whether two values are one collection.
 fn is_one<'r>(left: &Value<'r>, right: &Value<'r>) -> bool {
     match (left, right) {
-        (Value::List(a), Value::List(b)) => Rc::ptr_eq(a, b),
+        (Value::List(a), Value::List(b)) => {
+            Rc::ptr_eq(a, b) || a.shown().zip(b.shown()).is_some_and(|(a, b)| Rc::ptr_eq(&a.0, &b.0) && a.1 == b.1)
+        }
         (Value::Map(a), Value::Map(b)) => Rc::ptr_eq(a, b),
         (Value::Branch(a), Value::Branch(b)) => a.is(b),
         _ => false,
+    }
+}
+
+/// What of a map a value shows.
+fn shown(value: &Value<'_>) -> Option<Shown> {
+    match value {
+        Value::List(list) if let ListKind::View(shown) = list.kind => Some(shown),
+        _ => None,
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::cell::Ref;
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
 use super::document::Branch;
-use super::map::{Entries, Key};
-use super::value::Value;
+use super::map::{Entries, Key, Map};
+use super::value::{List, Value};
+use super::view::Shown;
 
 /// What a value holds.
 pub enum Collection<'v, 'r> {
@@ -19,6 +21,8 @@ pub enum Collection<'v, 'r> {
 pub enum Elements<'v, 'r> {
     /// Of a list of its own.
     Own(Ref<'v, Vec<Value<'r>>>),
+    /// Of a map, as it is now.
+    View(Rc<Map<'r>>, Shown),
     /// In a document.
     Branch(&'v Branch<'r>),
 }
@@ -36,7 +40,7 @@ impl<'v, 'r> Collection<'v, 'r> {
     #[must_use]
     pub fn of(value: &'v Value<'r>) -> Option<Self> {
         Some(match value {
-            Value::List(list) => Self::List(Elements::Own(list.items.borrow())),
+            Value::List(list) => Self::List(Elements::of(list)),
             Value::Map(map) => Self::Map(Members::Own(map.entries.borrow())),
             Value::Branch(branch) if branch.is_list() => Self::List(Elements::Branch(branch)),
             Value::Branch(branch) => Self::Map(Members::Branch(branch)),
@@ -70,12 +74,22 @@ impl<'v, 'r> Collection<'v, 'r> {
     }
 }
 
+impl<'v, 'r> Elements<'v, 'r> {
+    /// Those of a list.
+    #[must_use]
+    #[inline]
+    pub fn of(list: &'v List<'r>) -> Self {
+        list.shown().map_or_else(|| Self::Own(list.items().borrow()), |(map, shown)| Self::View(map, shown))
+    }
+}
+
 impl<'r> Elements<'_, 'r> {
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
             Self::Own(items) => items.len(),
+            Self::View(map, _) => map.entries.borrow().len(),
             Self::Branch(branch) => branch.len(),
         }
     }
@@ -91,6 +105,7 @@ impl<'r> Elements<'_, 'r> {
     pub fn get(&self, index: usize) -> Option<Value<'r>> {
         match self {
             Self::Own(items) => items.get(index).cloned(),
+            Self::View(map, shown) => shown.at(map, index),
             Self::Branch(branch) => branch.get(index),
         }
     }
@@ -105,6 +120,7 @@ impl<'r> Elements<'_, 'r> {
     pub fn values(&self) -> Vec<Value<'r>> {
         match self {
             Self::Own(items) => items.to_vec(),
+            Self::View(..) => self.iter().collect(),
             Self::Branch(branch) => branch.values().collect(),
         }
     }
@@ -113,6 +129,7 @@ impl<'r> Elements<'_, 'r> {
     pub fn walk<B>(&self, mut tell: impl FnMut(usize, &Value<'r>) -> ControlFlow<B>) -> ControlFlow<B> {
         match self {
             Self::Own(items) => items.iter().enumerate().try_for_each(|(index, item)| tell(index, item)),
+            Self::View(..) => self.iter().enumerate().try_for_each(|(index, item)| tell(index, &item)),
             Self::Branch(branch) => branch.values().enumerate().try_for_each(|(index, item)| tell(index, &item)),
         }
     }

@@ -48,6 +48,14 @@ impl<'r> Map<'r> {
         removed
     }
 
+    /// Keeps the members at some places, and takes the others away.
+    pub(super) fn keep(&self, keeps: impl FnMut(usize) -> bool) {
+        let mut entries = self.entries.borrow_mut();
+        let before = entries.len();
+        entries.keep(keeps);
+        self.changed(entries.len() != before);
+    }
+
     /// Takes all members away.
     pub(super) fn clear(&self) {
         self.changed(true);
@@ -236,6 +244,15 @@ impl<'r> Entries<'r> {
         match self {
             Self::Few(list) => list.iter().position(|(known, _)| known == key).map(|at| list.remove(at).1),
             Self::Many(table) => table.shift_remove(key),
+        }
+    }
+
+    /// Keeps the members at some places, and takes the others away.
+    fn keep(&mut self, mut keeps: impl FnMut(usize) -> bool) {
+        let mut places = 0..;
+        match self {
+            Self::Few(list) => list.retain(|_| places.next().is_some_and(&mut keeps)),
+            Self::Many(table) => table.retain(|_, _| places.next().is_some_and(&mut keeps)),
         }
     }
 

@@ -23,6 +23,7 @@ mod scope;
 mod text;
 mod trace;
 mod value;
+mod view;
 mod visit;
 
 pub use ast::Template;
@@ -41,3 +42,4 @@ pub use scope::{Empty, Given, Scope};
 pub use text::Text;
 pub use trace::Trace;
 pub use value::{List, ListKind, Truth, Value};
+pub use view::Shown;

@@ -6,11 +6,12 @@ use std::rc::{Rc, Weak};
 use num_bigint::BigInt;
 
 use super::ast::Block;
-use super::collection::Collection;
+use super::collection::Elements;
 use super::document::Branch;
 use super::map::{Entries, Key, Map};
 use super::scope::Given;
 use super::text::Text;
+use super::view::Shown;
 
 /// A value of a template. Lists and maps are shared, as Java's are; texts are borrowed where what they come from outlives the rendering.
 ///
@@ -75,8 +76,8 @@ pub struct Defined<'r>(pub(super) &'r Block);
 /// A list, or what a template uses like one.
 #[derive(Default)]
 pub struct List<'r> {
-    /// The elements.
-    pub items: RefCell<Vec<Value<'r>>>,
+    /// The elements; those of a view are what it showed at first, which counts once its map is gone.
+    items: RefCell<Vec<Value<'r>>>,
     /// What kind of list it is.
     pub kind: ListKind,
     /// The map that it shows something of.
@@ -85,18 +86,23 @@ pub struct List<'r> {
 }
 
 impl<'r> List<'r> {
-    fn new(items: Vec<Value<'r>>, kind: ListKind, shows: Weak<Map<'r>>) -> Self {
+    pub(super) fn new(items: Vec<Value<'r>>, kind: ListKind, shows: Weak<Map<'r>>) -> Self {
         Self { items: RefCell::new(items), kind, shows, changes: Cell::new(0) }
     }
 
     /// What a map shows of itself.
-    pub(super) fn view(items: Vec<Value<'r>>, map: Weak<Map<'r>>) -> Rc<Self> {
-        Rc::new(Self::new(items, ListKind::View, map))
+    pub(super) fn view(items: Vec<Value<'r>>, shown: Shown, map: Weak<Map<'r>>) -> Rc<Self> {
+        Rc::new(Self::new(items, ListKind::View(shown), map))
     }
 
     /// How often elements came or went: Java's loops end when they see another number than at their beginning.
     pub(super) const fn changes(&self) -> u32 {
         self.changes.get()
+    }
+
+    /// The elements of what is no view.
+    pub(super) fn items(&self) -> &RefCell<Vec<Value<'r>>> {
+        &self.items
     }
 
     /// The elements, to add some or take some away.
@@ -115,7 +121,7 @@ pub enum ListKind {
     /// One that came from JSON, and prints as JSON.
     Json,
     /// What a map shows of itself: it prints as Java's lists do, and its elements have no places.
-    View,
+    View(Shown),
     /// An iterator: what is left of a list, the next element last.
     Iterator,
 }
@@ -218,11 +224,6 @@ impl<'r> Value<'r> {
         Self::List(Rc::new(List::new(items, kind, Weak::new())))
     }
 
-    /// A map's keys, values or entries.
-    pub(super) fn view(items: Vec<Self>, map: Weak<Map<'r>>) -> Self {
-        Self::List(List::view(items, map))
-    }
-
     pub(super) fn iterator(mut items: Vec<Self>) -> Self {
         items.reverse();
         Self::of(ListKind::Iterator, items)
@@ -277,8 +278,14 @@ impl<'r> Value<'r> {
     }
 
     /// How many elements or members there are in a list or map.
+    #[inline(always)]
     pub(super) fn count(&self) -> usize {
-        Collection::of(self).map_or(0, |collection| collection.len())
+        match self {
+            Self::List(list) => Elements::of(list).len(),
+            Self::Map(map) => map.entries.borrow().len(),
+            Self::Branch(branch) => branch.len(),
+            _ => 0,
+        }
     }
 
     /// Whether this is a number.

@@ -124,7 +124,7 @@ fn member<'t, B: Build<'t>>(cursor: &mut Cursor<'t>, build: &mut B) -> Option<()
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vtl::Texts;
+    use crate::vtl::{Collection, Texts, Value};
 
     /// Compact text must be what the values would print, wherever it can be made at all.
     fn agree(text: &str) -> bool {
@@ -181,6 +181,30 @@ mod tests {
             assert!(document(&many, &Texts::default()).is_some_and(|value| value.to_json().len() > 400_000), "{text}");
             assert!(parse(&many).is_some(), "{text}");
             compact(&many, &mut String::new());
+        }
+    }
+
+    #[test]
+    fn members_are_found_whatever_their_names_begin_with() {
+        let names = ["", "a", "a\0", "abcdefgh", "abcdefghi", "abcdefghj", "abcdefgh\0", "é", "quantity", "quantities"];
+        for first in names {
+            for second in names.into_iter().filter(|second| *second != first) {
+                let map = |value: i64| format!("{{\"{first}\":{value},\"{second}\":{}}}", value + 1);
+                let text = format!("[{},{},{{\"{second}\":9}},{}]", map(1), map(3), map(5));
+                let texts = Texts::default();
+                let (read, made) = (document(&text, &texts).unwrap(), parse(&text).unwrap());
+                for index in 0..4 {
+                    for name in names {
+                        let member = |list: &Value<'_>| {
+                            let Some(Collection::List(elements)) = Collection::of(list) else { panic!("{text}") };
+                            let map = elements.get(index).unwrap();
+                            let Some(Collection::Map(members)) = Collection::of(&map) else { panic!("{text}") };
+                            members.named(name).map(|value| value.to_text())
+                        };
+                        assert_eq!(member(&read), member(&made), "{name:?} in {index} of {text}");
+                    }
+                }
+            }
         }
     }
 

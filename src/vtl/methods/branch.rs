@@ -7,7 +7,8 @@ use crate::vtl::collection::{Elements, Members};
 use crate::vtl::document::Branch;
 use crate::vtl::map::Key;
 use crate::vtl::render::Meter;
-use crate::vtl::value::Value;
+use crate::vtl::value::{List, Value};
+use crate::vtl::view::Shown;
 
 /// Calls a method; nothing where a collection must be asked.
 pub(super) fn call<'r>(branch: &Branch<'r>, name: &str, arguments: &[Value<'r>], meter: &Meter<'_>) -> Option<Result<'r>> {
@@ -21,7 +22,9 @@ pub(super) fn call<'r>(branch: &Branch<'r>, name: &str, arguments: &[Value<'r>],
         ("contains", [item]) if branch.is_list() => Some(list::contains(&Elements::Branch(branch), item, meter)),
         ("get", [key]) if !branch.is_list() => Some(Ok(Members::Branch(branch).get(&Key::of(key, meter)))),
         ("containsKey", [key]) if !branch.is_list() => found(Value::boolean(Members::Branch(branch).get(&Key::of(key, meter)).is_some())),
-        ("keySet", []) if !branch.is_list() => found(Value::view(branch.keys().map(Value::text).collect(), Weak::new())),
+        ("keySet", []) if !branch.is_list() => {
+            found(Value::List(List::view(branch.keys().map(Value::text).collect(), Shown::Keys, Weak::new())))
+        }
         _ => None,
     }
 }

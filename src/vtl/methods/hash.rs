@@ -1,10 +1,11 @@
 //! `hashCode()`, for what has one that does not depend on a machine.
 
 use super::Result;
-use crate::vtl::collection::Collection;
+use crate::vtl::collection::{Collection, Elements};
 use crate::vtl::limits::DEPTH;
 use crate::vtl::render::Meter;
 use crate::vtl::value::{ListKind, Value};
+use crate::vtl::view::Shown;
 
 /// Java's hash code; nothing for what has none here.
 pub(super) fn code<'r>(value: &Value<'r>, meter: &Meter<'_>) -> Result<'r> {
@@ -26,7 +27,8 @@ fn within(value: &Value<'_>, depth: usize, meter: &Meter<'_>) -> Hash {
         Value::Boolean(value) => Some(if (*value).into() { 1231 } else { 1237 }),
         Value::Integer(number) => Some(i32::try_from(*number).unwrap_or_else(|_| folded(number.cast_unsigned()))),
         Value::Double(number) => Some(folded(number.to_bits())),
-        Value::List(list) if matches!(list.kind, ListKind::View | ListKind::Iterator) => None,
+        Value::List(list) if matches!(list.kind, ListKind::View(Shown::Values) | ListKind::Iterator) => None,
+        Value::List(list) if matches!(list.kind, ListKind::View(_)) => of_set(&Elements::of(list), depth, meter)?,
         Value::List(_) | Value::Map(_) | Value::Branch(_) => match Collection::of(value) {
             Some(collection) => of_collection(&collection, depth, meter)?,
             None => None,
@@ -56,6 +58,16 @@ fn of_collection(collection: &Collection<'_, '_>, depth: usize, meter: &Meter<'_
             Ok(Some(hash))
         }
     }
+}
+
+fn of_set(elements: &Elements<'_, '_>, depth: usize, meter: &Meter<'_>) -> Hash {
+    meter.pay(1 + elements.len() / 16)?;
+    let mut hash = 0_i32;
+    for item in elements.iter() {
+        let Some(own) = within(&item, depth + 1, meter)? else { return Ok(None) };
+        hash = hash.wrapping_add(own);
+    }
+    Ok(Some(hash))
 }
 
 fn member(key: &Value<'_>, value: &Value<'_>, depth: usize, meter: &Meter<'_>) -> Hash {

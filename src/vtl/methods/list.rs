@@ -14,19 +14,19 @@ pub(super) fn call<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>],
     let found = |value: Value<'r>| Ok(Some(value));
     match (list.kind, name) {
         (ListKind::Iterator, _) => return iterator(list, name, arguments),
-        (ListKind::View, "add") if arguments.len() == 1 => return Err(takes_no_elements()),
-        (ListKind::View, "addAll") if let [Value::List(other)] = arguments => {
-            return if other.items.borrow().is_empty() { found(Value::boolean(false)) } else { Err(takes_no_elements()) };
+        (ListKind::View(_), "add") if arguments.len() == 1 => return Err(takes_no_elements()),
+        (ListKind::View(_), "addAll") if let [Value::List(other)] = arguments => {
+            return if elements(other).is_empty() { found(Value::boolean(false)) } else { Err(takes_no_elements()) };
         }
         // Places are `int`s, so that no method takes a longer number for one.
         (_, "get" | "set" | "subList" | "add" | "addAll") if takes_no_place(name, arguments) => return Ok(None),
-        (ListKind::View, "get" | "set" | "add" | "addAll" | "indexOf" | "lastIndexOf" | "subList" | "listIterator") => return Ok(None),
+        (ListKind::View(_), "get" | "set" | "add" | "addAll" | "indexOf" | "lastIndexOf" | "subList" | "listIterator") => return Ok(None),
         (ListKind::Json, "toJSONString") if arguments.is_empty() => return found(Value::text(Value::List(Rc::clone(list)).to_text())),
         _ => {}
     }
     match (name, arguments) {
-        ("size", []) => found(Integer(list.items.borrow().len() as i64)),
-        ("isEmpty", []) => found(Value::boolean(list.items.borrow().is_empty())),
+        ("size", []) => found(Integer(elements(list).len() as i64)),
+        ("isEmpty", []) => found(Value::boolean(elements(list).is_empty())),
         ("get", [Integer(index)]) => element(&elements(list), *index),
         ("contains", [item]) => contains(&elements(list), item, meter),
         ("containsAll", [other]) => match Collection::of(other) {
@@ -39,10 +39,10 @@ pub(super) fn call<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>],
             found(place_or_none(position(elements.iter().rev(), item, meter)?.map(|behind| elements.len() - 1 - behind)))
         }
         ("subList", [Integer(from), Integer(to)]) => sub_list(list, *from, *to),
-        ("iterator" | "listIterator", []) => found(Value::iterator(list.items.borrow().clone())),
-        ("toArray", []) => found(Value::list(list.items.borrow().clone())),
+        ("iterator" | "listIterator", []) => found(Value::iterator(elements(list).values())),
+        ("toArray", []) => found(Value::list(elements(list).values())),
         ("clone", []) => {
-            let items = list.items.borrow().clone();
+            let items = elements(list).values();
             found(if list.kind == ListKind::Json { Value::json_list(items) } else { Value::list(items) })
         }
         _ => change(list, name, arguments, meter),
@@ -54,7 +54,7 @@ fn change<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>], meter: &
     match (name, arguments) {
         ("add", [item]) | ("add" | "set", [Integer(_), item]) => refuse_cycle([item], Rc::as_ptr(list).cast(), meter)?,
         ("addAll", [Value::List(other)] | [Integer(_), Value::List(other)]) => {
-            refuse_cycle(other.items.borrow().iter(), Rc::as_ptr(list).cast(), meter)?;
+            refuse_cycle(&elements(other).values(), Rc::as_ptr(list).cast(), meter)?;
         }
         _ => {}
     }
@@ -70,25 +70,25 @@ fn change<'r>(list: &Rc<List<'r>>, name: &str, arguments: &[Value<'r>], meter: &
             found(super::void())
         }
         ("addAll", [Value::List(other)]) => {
-            let more = other.items.borrow().clone();
+            let more = elements(other).values();
             let changed = !more.is_empty();
             list.change().extend(more);
             found(Value::boolean(changed))
         }
         ("addAll", [Integer(index), Value::List(other)]) => {
             let at = place(*index, list)?;
-            let more = other.items.borrow().clone();
+            let more = elements(other).values();
             let changed = !more.is_empty();
             list.change().splice(at..at, more);
             found(Value::boolean(changed))
         }
         ("set", [Integer(index), item]) => {
             let at = bound(*index, list)?;
-            let mut items = list.items.borrow_mut();
+            let mut items = list.items().borrow_mut();
             Ok(items.get_mut(at).map(|place| std::mem::replace(place, item.clone())))
         }
         ("clear", []) => {
-            list.change().clear();
+            list.keep(|_| false);
             found(super::void())
         }
         _ => take_away(list, name, arguments, meter),
@@ -99,28 +99,26 @@ fn take_away<'r>(list: &List<'r>, name: &str, arguments: &[Value<'r>], meter: &M
     use Value::Integer;
     let found = |value: Value<'r>| Ok(Some(value));
     match (name, arguments) {
-        ("remove", [Integer(index)]) if list.kind != ListKind::View && i32::try_from(*index).is_ok() => {
+        ("remove", [Integer(index)]) if !matches!(list.kind, ListKind::View(_)) && i32::try_from(*index).is_ok() => {
             let at = bound(*index, list)?;
             Ok(Some(list.change().remove(at)))
         }
         ("remove", [item]) => {
             let at = position(elements(list).iter(), item, meter)?;
             if let Some(at) = at {
-                list.change().remove(at);
+                list.keep(|index| index != at);
             }
             found(Value::boolean(at.is_some()))
         }
         ("removeAll" | "retainAll", [Value::List(other)]) => {
             let wanted = name == "retainAll";
-            let mut kept = Vec::new();
+            let mut keeps = Vec::new();
             for item in elements(list).values() {
-                if position(elements(other).iter(), &item, meter)?.is_some() == wanted {
-                    kept.push(item);
-                }
+                keeps.push(position(elements(other).iter(), &item, meter)?.is_some() == wanted);
             }
-            let is_changed = kept.len() != list.items.borrow().len();
+            let is_changed = keeps.contains(&false);
             if is_changed {
-                *list.change() = kept;
+                list.keep(|index| keeps.get(index) == Some(&true));
             }
             found(Value::boolean(is_changed))
         }
@@ -129,7 +127,7 @@ fn take_away<'r>(list: &List<'r>, name: &str, arguments: &[Value<'r>], meter: &M
 }
 
 fn elements<'v, 'r>(list: &'v List<'r>) -> Elements<'v, 'r> {
-    Elements::Own(list.items.borrow())
+    Elements::of(list)
 }
 
 fn takes_no_elements() -> String {
@@ -153,8 +151,8 @@ fn takes_no_place(name: &str, arguments: &[Value<'_>]) -> bool {
 /// An iterator holds what is left, the next element last.
 fn iterator<'r>(list: &List<'r>, name: &str, arguments: &[Value<'r>]) -> Result<'r> {
     match (name, arguments) {
-        ("hasNext", []) => Ok(Some(Value::boolean(!list.items.borrow().is_empty()))),
-        ("next", []) => list.items.borrow_mut().pop().map(Some).ok_or_else(|| "the iterator is at its end".to_owned()),
+        ("hasNext", []) => Ok(Some(Value::boolean(!list.items().borrow().is_empty()))),
+        ("next", []) => list.items().borrow_mut().pop().map(Some).ok_or_else(|| "the iterator is at its end".to_owned()),
         _ => Ok(None),
     }
 }
@@ -198,12 +196,18 @@ pub(super) fn element<'r>(elements: &Elements<'_, 'r>, index: i64) -> Result<'r>
 }
 
 fn bound(index: i64, list: &List<'_>) -> std::result::Result<usize, String> {
-    usize::try_from(index).ok().filter(|at| *at < list.items.borrow().len()).ok_or_else(|| out_of_bounds(index, list.items.borrow().len()))
+    usize::try_from(index)
+        .ok()
+        .filter(|at| *at < list.items().borrow().len())
+        .ok_or_else(|| out_of_bounds(index, list.items().borrow().len()))
 }
 
 /// Where an element can be put in.
 fn place(index: i64, list: &List<'_>) -> std::result::Result<usize, String> {
-    usize::try_from(index).ok().filter(|at| *at <= list.items.borrow().len()).ok_or_else(|| out_of_bounds(index, list.items.borrow().len()))
+    usize::try_from(index)
+        .ok()
+        .filter(|at| *at <= list.items().borrow().len())
+        .ok_or_else(|| out_of_bounds(index, list.items().borrow().len()))
 }
 
 pub(super) fn out_of_bounds(index: i64, length: usize) -> String {
@@ -211,7 +215,7 @@ pub(super) fn out_of_bounds(index: i64, length: usize) -> String {
 }
 
 fn sub_list<'r>(list: &List<'r>, from: i64, to: i64) -> Result<'r> {
-    let items = list.items.borrow();
+    let items = list.items().borrow();
     let range = usize::try_from(from).ok().zip(usize::try_from(to).ok()).and_then(|(from, to)| items.get(from..to));
     range
         .map(|items| Some(Value::list(items.to_vec())))

@@ -8,6 +8,7 @@ use crate::vtl::cycle::refuse_cycle;
 use crate::vtl::map::{Entries, Key, Map};
 use crate::vtl::render::Meter;
 use crate::vtl::value::{Entry, Value};
+use crate::vtl::view::Shown;
 
 /// Calls a method of a map.
 pub(crate) fn call<'r>(map: &Rc<Map<'r>>, name: &str, arguments: &[Value<'r>], meter: &Meter<'_>) -> Result<'r> {
@@ -23,13 +24,9 @@ pub(crate) fn call<'r>(map: &Rc<Map<'r>>, name: &str, arguments: &[Value<'r>], m
             let at = list::position(map.entries.borrow().values().cloned(), value, meter)?;
             found(Value::boolean(at.is_some()))
         }
-        ("keySet", []) => found(Value::view(map.entries.borrow().keys().map(Key::to_value).collect(), Rc::downgrade(map))),
-        ("values", []) => found(Value::view(map.entries.borrow().values().cloned().collect(), Rc::downgrade(map))),
-        ("entrySet", []) => {
-            let entries = map.entries.borrow();
-            let entry = |(key, value): (&Key<'r>, &Value<'r>)| Entry { map: Rc::clone(map), key: key.clone(), value: value.clone() };
-            found(Value::view(entries.iter().map(|member| Value::Entry(Rc::new(entry(member)))).collect(), Rc::downgrade(map)))
-        }
+        ("keySet", []) => found(Shown::Keys.of(map)),
+        ("values", []) => found(Shown::Values.of(map)),
+        ("entrySet", []) => found(Shown::Entries.of(map)),
         _ => change(map, name, arguments, meter),
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn property<'r>(value: &Value<'r>, name: Name<'_>) -> Option<Value<'r
         Value::Round(round) => of_round(round, &name),
         Value::String(text) if &*name == "empty" => Some(Value::boolean(text.is_empty())),
         Value::String(text) if &*name == "bytes" => Some(string::bytes(text)),
-        Value::List(list) if &*name == "empty" => Some(Value::boolean(list.items.borrow().is_empty())),
+        Value::List(list) if &*name == "empty" => Some(Value::boolean(Elements::of(list).is_empty())),
         _ => None,
     }
 }
@@ -69,7 +69,7 @@ fn call_round<'r>(round: &Rc<Round>, name: &str, arguments: &[Value<'r>]) -> Opt
 /// `$value[index]`: an element of a list, counted from its end when negative, or a map's member.
 pub(super) fn index<'r>(value: &Value<'r>, index: &Value<'r>, meter: &Meter<'_>) -> Result<'r> {
     match value {
-        Value::List(list) if matches!(list.kind, ListKind::View | ListKind::Iterator) => Ok(None),
+        Value::List(list) if matches!(list.kind, ListKind::View(_) | ListKind::Iterator) => Ok(None),
         Value::List(_) | Value::Map(_) | Value::Branch(_) => match Collection::of(value) {
             Some(Collection::List(elements)) => element(index, &elements),
             Some(Collection::Map(members)) => Ok(members.get(&Key::of(index, meter))),
@@ -140,7 +140,7 @@ fn takes_nothing(value: &Value<'_>, name: &str) -> bool {
         (Value::String(_), "length" | "isEmpty" | "trim" | "toLowerCase" | "toUpperCase" | "intern" | "toCharArray" | "isBlank") => true,
         (Value::String(_), "strip" | "stripLeading" | "stripTrailing") => true,
         (Value::List(list), name) if list.kind == ListKind::Iterator => matches!(name, "next" | "hasNext"),
-        (Value::List(list), "clone") => list.kind != ListKind::View,
+        (Value::List(list), "clone") => !matches!(list.kind, ListKind::View(_)),
         (Value::List(_), name) => OF_LISTS.contains(&name),
         (Value::Map(_), name) => OF_MAPS.contains(&name),
         (Value::Entry(_), "getKey" | "getValue") => true,

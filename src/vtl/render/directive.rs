@@ -4,7 +4,8 @@ use std::rc::{Rc, Weak};
 
 use super::evaluated::Piece;
 use super::flow::{End, Fault, Outcome, until_break};
-use super::{Frame, Loop, Rendering};
+use super::variables::{Frame, NullRound, View};
+use super::{Loop, Rendering};
 use crate::vtl::ast::{Block, Call, Expression, Operator, Part, Reference, Slot};
 use crate::vtl::cycle::refuse_cycle;
 use crate::vtl::document::Branch;
@@ -12,47 +13,50 @@ use crate::vtl::error::ErrorKind;
 use crate::vtl::map::{Key, Map};
 use crate::vtl::parse::{LOOP_SLOTS, evaluated};
 use crate::vtl::value::{Defined, List, ListKind, Truth, Value};
+use crate::vtl::view::Shown;
 
 /// What a loop runs over.
 enum Looped<'r> {
     List(Rc<List<'r>>),
-    /// What a map shows of itself, and the map.
-    View(Rc<List<'r>>, Rc<Map<'r>>),
+    /// What a map shows of itself.
+    View(Rc<Map<'r>>, Shown),
     Branch(Branch<'r>),
 }
 
 impl<'r> Looped<'r> {
     fn list(list: Rc<List<'r>>) -> Self {
-        match list.shows.upgrade() {
-            Some(map) => Self::View(list, map),
+        match list.shown() {
+            Some((map, shown)) => Self::View(map, shown),
             None => Self::List(list),
         }
     }
 
     /// What differs once elements have come or gone.
-    fn changes(&self) -> (u32, u32) {
+    fn changes(&self) -> u32 {
         match self {
-            Self::List(list) => (list.changes(), 0),
-            Self::View(list, map) => (list.changes(), map.changes()),
-            Self::Branch(_) => (0, 0),
+            Self::List(list) => list.changes(),
+            Self::View(map, _) => map.changes(),
+            Self::Branch(_) => 0,
         }
     }
 
     /// Whether Java's iterator sees its end behind so many elements: a list's does wherever its length is its place, also after a change.
     fn ends_at(&self, index: usize) -> bool {
-        matches!(self, Self::List(list) if list.items.borrow().len() == index)
+        matches!(self, Self::List(_)) && self.len() == index
     }
 
     fn len(&self) -> usize {
         match self {
-            Self::List(list) | Self::View(list, _) => list.items.borrow().len(),
+            Self::List(list) => list.items().borrow().len(),
+            Self::View(map, _) => map.entries.borrow().len(),
             Self::Branch(branch) => branch.len(),
         }
     }
 
     fn get(&self, index: usize) -> Option<Value<'r>> {
         match self {
-            Self::List(list) | Self::View(list, _) => list.items.borrow().get(index).cloned(),
+            Self::List(list) => list.items().borrow().get(index).cloned(),
+            Self::View(map, shown) => shown.at(map, index),
             Self::Branch(branch) => branch.get(index),
         }
     }
@@ -93,14 +97,11 @@ impl<'r> Rendering<'r, '_, '_> {
         let at = self.at;
         let list = match self.value(list)? {
             Some(Value::List(list)) if list.kind == ListKind::Iterator => {
-                Looped::List(List::view(list.items.take().into_iter().rev().collect(), Weak::new()))
+                Looped::List(Rc::new(List::new(list.items().take().into_iter().rev().collect(), ListKind::Java, Weak::new())))
             }
             Some(Value::List(list)) => Looped::list(list),
             Some(Value::Branch(branch)) => Looped::Branch(branch),
-            Some(Value::Map(map)) => {
-                let values = map.entries.borrow().values().cloned().collect();
-                Looped::View(List::view(values, Rc::downgrade(&map)), map)
-            }
+            Some(Value::Map(map)) => Looped::View(map, Shown::Values),
             Some(Value::Given(object)) => match self.scope.call(object, "values", &[], self.budget.meter()) {
                 Ok(Some(Value::List(list))) => Looped::list(list),
                 _ => return Ok(()),
@@ -135,6 +136,7 @@ impl<'r> Rendering<'r, '_, '_> {
     fn rounds_of(&mut self, slot: Slot, list: &Looped<'r>, rounds: usize, body: &'r Block) -> Outcome {
         let at = self.at;
         let (length, changes) = (list.len(), list.changes());
+        let mut null = NullRound { slot, hides: true };
         for index in 0..rounds {
             // A round with an empty body costs time too.
             self.step(1)?;
@@ -151,14 +153,30 @@ impl<'r> Rendering<'r, '_, '_> {
             for place in self.variables.get_mut(1..LOOP_SLOTS).unwrap_or_default() {
                 *place = None;
             }
-            match (self.variables.get_mut(slot), list) {
-                (Some(place), Looped::Branch(branch)) if self.frames.is_empty() => branch.put(index, place),
+            let is_null = match (self.variables.get_mut(slot), list) {
+                (Some(place), Looped::Branch(branch)) if self.views.is_empty() => {
+                    branch.put(index, place);
+                    matches!(place, Some(Value::Null))
+                }
                 _ => match list.get(index) {
-                    Some(item) => self.assign(slot, item),
+                    Some(item) => {
+                        let is_null = matches!(item, Value::Null);
+                        self.assign(slot, item);
+                        is_null
+                    }
                     None => return Ok(()),
                 },
+            };
+            if !is_null {
+                self.block(body)?;
+                continue;
             }
-            self.block(body)?;
+            self.views.push(View::Null(null));
+            let outcome = self.block(body);
+            if let Some(View::Null(round)) = self.views.pop() {
+                null = round;
+            }
+            outcome?;
         }
         Ok(())
     }
@@ -202,9 +220,9 @@ impl<'r> Rendering<'r, '_, '_> {
         if let Some((slot, block)) = &call.body {
             frame.put(*slot, Value::Block(Defined(block)));
         }
-        self.frames.push(frame);
+        self.views.push(View::Macro(frame));
         let outcome = self.block(&definition.body);
-        self.frames.pop();
+        self.views.pop();
         self.budget.calls -= 1;
         until_break(outcome)
     }
@@ -275,7 +293,7 @@ impl<'r> Rendering<'r, '_, '_> {
             Value::List(list) => {
                 self.not_itself(&value, Rc::as_ptr(list).cast())?;
                 let Value::Integer(index) = key else { return Ok(()) };
-                let mut items = list.items.borrow_mut();
+                let mut items = list.items().borrow_mut();
                 let index = if *index < 0 { *index + items.len() as i64 } else { *index };
                 let place = usize::try_from(index).ok().and_then(|index| items.get_mut(index));
                 let place = place.ok_or_else(|| self.fault(ErrorKind::Runtime, format!("index {index} is out of bounds")))?;

@@ -14,7 +14,7 @@ mod variables;
 pub use evaluated::Evaluated;
 pub use meter::Meter;
 
-use super::ast::{Block, Call, Expression, Macro, Node, NodeKind, Part, Reference, Slot, Template};
+use super::ast::{Block, Expression, Macro, Node, NodeKind, Part, Reference, Template};
 use super::error::{Error, ErrorKind};
 use super::limits::{Clock, Limits};
 use super::parse::Names;
@@ -24,6 +24,7 @@ use super::value::{Defined, Value};
 use budget::Budget;
 use evaluated::Link;
 use flow::{End, Fault, Outcome, until_break};
+use variables::View;
 
 /// Room for output that is made before there is any, at most.
 const EXPECTED: usize = 64 << 10;
@@ -63,7 +64,7 @@ impl Template {
             variables: vec![None; self.names.len()],
             names: None,
             macros: Vec::new(),
-            frames: Vec::new(),
+            views: Vec::new(),
             loops: Vec::new(),
             blocks: Vec::new(),
             evaluated: &evaluated.0,
@@ -95,15 +96,6 @@ struct Loop {
     has_next: bool,
 }
 
-/// A macro being rendered.
-struct Frame<'r> {
-    definition: &'r Macro,
-    call: &'r Call,
-    /// Arguments that are evaluated when they are read.
-    arguments: Vec<(Slot, &'r Expression)>,
-    locals: Vec<(Slot, Value<'r>)>,
-}
-
 struct Rendering<'r, 's, 't> {
     template: &'r Template,
     scope: &'s dyn Scope<'r>,
@@ -113,7 +105,7 @@ struct Rendering<'r, 's, 't> {
     /// Names beyond the template's own, which `#evaluate` brings.
     names: Option<Names>,
     macros: Vec<(&'r str, &'r Macro)>,
-    frames: Vec<Frame<'r>>,
+    views: Vec<View<'r>>,
     loops: Vec<Loop>,
     /// `#define`d blocks that are being rendered.
     blocks: Vec<&'r Block>,
@@ -202,7 +194,7 @@ impl<'r> Rendering<'r, '_, '_> {
             NodeKind::Reference(reference) => return self.print(reference),
             NodeKind::Discard(reference) => return self.reference(reference).map(drop),
             NodeKind::Name(slot, text) => {
-                let literal = self.frames.iter().rev().find_map(|frame| frame.literal(*slot));
+                let literal = self.views.iter().rev().find_map(|view| view.literal(*slot));
                 self.out.push_str(literal.unwrap_or(text));
             }
             NodeKind::Set(target, value) => self.set(target, value)?,
@@ -238,7 +230,7 @@ impl<'r> Rendering<'r, '_, '_> {
 
     /// Prints a text or number where it is, in a variable or in a map that one holds; false where it is something else.
     fn print_in_place(&mut self, reference: &'r Reference) -> Result<bool, Fault> {
-        if !self.frames.is_empty() {
+        if !self.views.is_empty() {
             return Ok(false);
         }
         let Some(Some(value)) = self.variables.get(reference.root) else { return Ok(false) };
@@ -259,7 +251,7 @@ impl<'r> Rendering<'r, '_, '_> {
     #[inline(never)]
     fn print_call(&mut self, reference: &'r Reference, before: &'r [Part], name: &'r str, arguments: &'r [Expression]) -> Outcome {
         let object = match self.variables.get(reference.root) {
-            Some(Some(Value::Given(object))) if before.is_empty() && self.frames.is_empty() => *object,
+            Some(Some(Value::Given(object))) if before.is_empty() && self.views.is_empty() => *object,
             _ => {
                 let holder = self.walk(reference, before)?;
                 let Some(holder) = &holder else { return Ok(()) };

@@ -48,7 +48,7 @@ impl<'r> Rendering<'r, '_, '_> {
 
     /// A property of a variable, which need not be copied for that.
     fn member(&mut self, slot: Slot, name: Name<'r>) -> Result<Option<Value<'r>>, Fault> {
-        if self.frames.is_empty() {
+        if self.views.is_empty() {
             match self.variables.get(slot) {
                 Some(Some(Value::Given(object))) => return Ok(self.scope.property(*object, &name)),
                 Some(Some(value)) => return Ok(methods::property(value, name)),
