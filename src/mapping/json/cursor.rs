@@ -50,12 +50,13 @@ impl<'t> Cursor<'t> {
     pub(super) fn quoted(&mut self, printed: bool) -> Option<Quoted<'t>> {
         let start = self.at + 1;
         let bytes = self.text.as_bytes();
+        let is_usual = self.peek() == Some(b'"');
         let (mut end, mut form) = (start, Form::Plain);
-        if self.peek() == Some(b'"') {
+        if is_usual {
             let rest = bytes.get(start..)?;
             end += if printed { plain(rest) } else { inside(rest, b'"') };
         }
-        if bytes.get(end) != Some(&b'"') {
+        if !is_usual || bytes.get(end) != Some(&b'"') {
             (end, form) = if printed { printed_form(bytes, self.at, end)? } else { any_form(bytes, self.at, end)? };
         }
         self.at = end + 1;
