@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use super::collection::Elements;
 use super::render::Meter;
 use super::value::Value;
 
@@ -26,10 +25,8 @@ pub(super) fn refuse_cycle<'v, 'r: 'v>(
         match &value {
             Value::List(list) if std::ptr::eq(Rc::as_ptr(list).cast(), collection) => return Err(contains_itself()),
             Value::Map(map) if std::ptr::eq(Rc::as_ptr(map).cast(), collection) => return Err(contains_itself()),
-            Value::List(list) => match Elements::of(list) {
-                Elements::Own(items) => search.add(items.iter())?,
-                others => search.add(&others.values())?,
-            },
+            // A view owns no more than what it showed at first.
+            Value::List(list) => search.add(list.items().borrow().iter())?,
             Value::Map(map) => search.add(map.entries.borrow().values())?,
             Value::Entry(entry) => search.add([&Value::Map(Rc::clone(&entry.map)), &entry.value])?,
             _ => {}
